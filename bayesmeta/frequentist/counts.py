@@ -1,0 +1,259 @@
+"""Mantel-Haenszel pooling of 2x2 tables, on the raw counts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmeta.errors import NotEstimableError
+from bayesmeta.scales import FloatArray
+
+if TYPE_CHECKING:
+    from bayesmeta.studies import TwoArmCounts
+
+type BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tables:
+    """2x2 tables as Mantel and Haenszel's sums want them; batch axes first.
+
+    Attributes
+    ----------
+    a, b : (..., study)
+        Events and non-events of the treated arm.
+    c, d : (..., study)
+        Events and non-events of the control arm.
+    """
+
+    a: FloatArray
+    b: FloatArray
+    c: FloatArray
+    d: FloatArray
+
+    @classmethod
+    def of(cls, counts: "TwoArmCounts") -> Self:
+        """Take the cells from the counts of two arms."""
+        a = np.asarray(counts.events_treated, dtype=float)
+        c = np.asarray(counts.events_control, dtype=float)
+        return cls(a=a, b=counts.n_treated - a, c=c, d=counts.n_control - c)
+
+    def take(self, kept: BoolArray) -> Self:
+        """Keep the tables marked in `kept` (study,)."""
+        return type(self)(
+            a=self.a[..., kept], b=self.b[..., kept], c=self.c[..., kept], d=self.d[..., kept]
+        )
+
+    def with_half_added(self) -> Self:
+        """Add 1/2 to every cell of each table that has a zero, and to no other table."""
+        half = 0.5 * self.has_zero
+        return type(self)(a=self.a + half, b=self.b + half, c=self.c + half, d=self.d + half)
+
+    @property
+    def has_zero(self) -> BoolArray:
+        """Mark (..., study) tables with a zero cell."""
+        return (self.a == 0) | (self.b == 0) | (self.c == 0) | (self.d == 0)
+
+    @property
+    def double_zero(self) -> BoolArray:
+        """Mark (..., study) tables with no event in either arm, or nothing but events."""
+        return ((self.a == 0) & (self.c == 0)) | ((self.b == 0) & (self.d == 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CountEstimate:
+    """Estimate (...) and standard error (...) on the analysis scale."""
+
+    estimate: FloatArray
+    se: FloatArray
+
+
+def mantel_haenszel_or(tables: Tables) -> CountEstimate:
+    """Pool the log odds ratio by Mantel and Haenszel; nothing is added to the cells.
+
+    Parameters
+    ----------
+    tables : Tables
+        Cells (..., study).
+
+    Returns
+    -------
+    CountEstimate
+        Log odds ratio, treated against control, with the Robins-Breslow-Greenland error.
+
+    Raises
+    ------
+    NotEstimableError
+        One of the two sums of products is zero: the odds ratio would be 0, infinite or 0/0.
+
+    References
+    ----------
+    Mantel and Haenszel (1959), JNCI 22:719; Robins, Breslow and Greenland (1986), Biometrics
+    42:311.
+
+    Examples
+    --------
+    >>> cells = [np.array([x]) for x in (10.0, 90.0, 20.0, 80.0)]
+    >>> pooled = mantel_haenszel_or(Tables(a=cells[0], b=cells[1], c=cells[2], d=cells[3]))
+    >>> round(float(np.exp(pooled.estimate)), 6)
+    0.444444
+    """
+    a, b, c, d = tables.a, tables.b, tables.c, tables.d
+    N = a + b + c + d
+    Ri, Si = a * d / N, b * c / N
+    R, S = Ri.sum(-1), Si.sum(-1)
+    _require_positive(R, "the sum of (treated events x control non-events) / N")
+    _require_positive(S, "the sum of (treated non-events x control events) / N")
+    Pi, Qi = (a + d) / N, (b + c) / N
+    variance = 0.5 * (
+        (Pi * Ri).sum(-1) / R**2
+        + (Pi * Si + Qi * Ri).sum(-1) / (R * S)
+        + (Qi * Si).sum(-1) / S**2
+    )
+    return CountEstimate(estimate=np.asarray(np.log(R / S)), se=np.asarray(np.sqrt(variance)))
+
+
+def mantel_haenszel_rr(tables: Tables) -> CountEstimate:
+    """Pool the log risk ratio by Mantel and Haenszel; nothing is added to the cells.
+
+    Parameters
+    ----------
+    tables : Tables
+        Cells (..., study).
+
+    Returns
+    -------
+    CountEstimate
+        Log risk ratio, treated against control, with the Greenland-Robins error.
+
+    Raises
+    ------
+    NotEstimableError
+        An arm has no event in any study, or every patient of every study has one.
+
+    References
+    ----------
+    Greenland and Robins (1985), Biometrics 41:55.
+
+    Examples
+    --------
+    >>> cells = [np.array([x]) for x in (10.0, 90.0, 20.0, 80.0)]
+    >>> pooled = mantel_haenszel_rr(Tables(a=cells[0], b=cells[1], c=cells[2], d=cells[3]))
+    >>> round(float(np.exp(pooled.estimate)), 6)
+    0.5
+    """
+    a, c = tables.a, tables.c
+    n1, n2 = a + tables.b, c + tables.d
+    N = n1 + n2
+    R, S = (a * n2 / N).sum(-1), (c * n1 / N).sum(-1)
+    _require_positive(R, "the weighted sum of the treated arms' events")
+    _require_positive(S, "the weighted sum of the control arms' events")
+    # n1 n2 (a + c) - a c N = a d n1 + b c n2, which does not cancel
+    variance = ((a * tables.d * n1 + c * tables.b * n2) / N**2).sum(-1) / (R * S)
+    _require_positive(variance, "the variance of the log risk ratio")
+    return CountEstimate(estimate=np.asarray(np.log(R / S)), se=np.asarray(np.sqrt(variance)))
+
+
+def mantel_haenszel_rd(tables: Tables) -> CountEstimate:
+    """Pool the risk difference by Mantel and Haenszel, with Sato's error, as metafor has it.
+
+    Parameters
+    ----------
+    tables : Tables
+        Cells (..., study).
+
+    Returns
+    -------
+    CountEstimate
+        Risk of the treated minus risk of the controls.
+
+    Raises
+    ------
+    NotEstimableError
+        The variance is zero: no study has both an event and a non-event where it counts.
+
+    References
+    ----------
+    Sato, Greenland and Robins (1989), Biometrics 45:1323.
+
+    Examples
+    --------
+    >>> cells = [np.array([x]) for x in (10.0, 90.0, 20.0, 80.0)]
+    >>> pooled = mantel_haenszel_rd(Tables(a=cells[0], b=cells[1], c=cells[2], d=cells[3]))
+    >>> round(float(pooled.estimate), 6), round(float(pooled.se), 6)
+    (-0.1, 0.05)
+    """
+    a, c = tables.a, tables.c
+    n1, n2 = a + tables.b, c + tables.d
+    N = n1 + n2
+    weight = (n1 * n2 / N).sum(-1)
+    difference = ((a * n2 - c * n1) / N).sum(-1) / weight
+    P = (c * n1**2 - a * n2**2 + n1 * n2 * (n2 - n1) / 2.0) / N**2
+    Q = (a * tables.d + c * tables.b) / (2.0 * N)
+    shift, spread = difference * P.sum(-1), Q.sum(-1)
+    # the two cancel where one arm has all the events and the other none
+    variance = np.where(shift + spread > 1e-12 * spread, (shift + spread) / weight**2, 0.0)
+    _require_positive(variance, "the variance of the risk difference")
+    return CountEstimate(estimate=np.asarray(difference), se=np.asarray(np.sqrt(variance)))
+
+
+def mantel_haenszel_rd_gr(tables: Tables) -> CountEstimate:
+    """Pool the risk difference by Mantel and Haenszel, with the binomial error, as RevMan has it.
+
+    Parameters
+    ----------
+    tables : Tables
+        Cells (..., study).
+
+    Returns
+    -------
+    CountEstimate
+        Risk of the treated minus risk of the controls.
+
+    Raises
+    ------
+    NotEstimableError
+        The variance is zero.
+
+    References
+    ----------
+    Greenland and Robins (1985), Biometrics 41:55; Deeks and Higgins (2010), Statistical algorithms
+    in Review Manager 5.
+
+    Examples
+    --------
+    >>> cells = [np.array([x]) for x in (10.0, 90.0, 20.0, 80.0)]
+    >>> pooled = mantel_haenszel_rd_gr(Tables(a=cells[0], b=cells[1], c=cells[2], d=cells[3]))
+    >>> round(float(pooled.estimate), 6), round(float(pooled.se), 6)
+    (-0.1, 0.05)
+    """
+    a, b, c, d = tables.a, tables.b, tables.c, tables.d
+    n1, n2 = a + b, c + d
+    N = n1 + n2
+    weight = (n1 * n2 / N).sum(-1)
+    difference = ((a * n2 - c * n1) / N).sum(-1) / weight
+    variance = ((a * b * n2**2 / n1 + c * d * n1**2 / n2) / N**2).sum(-1) / weight**2
+    _require_positive(variance, "the variance of the risk difference")
+    return CountEstimate(estimate=np.asarray(difference), se=np.asarray(np.sqrt(variance)))
+
+
+def _require_positive(value: FloatArray, what: str) -> None:
+    if not np.all(value > 0):
+        raise NotEstimableError(
+            f"Mantel-Haenszel has no finite estimate with a standard error: {what} is zero."
+        )
+
+
+MANTEL_HAENSZEL: dict[str, Callable[[Tables], CountEstimate]] = {
+    "OR": mantel_haenszel_or,
+    "RR": mantel_haenszel_rr,
+    "RD": mantel_haenszel_rd,
+}
+
+REVMAN: dict[str, Callable[[Tables], CountEstimate]] = {
+    "OR": mantel_haenszel_or,
+    "RR": mantel_haenszel_rr,
+    "RD": mantel_haenszel_rd_gr,
+}

@@ -1,0 +1,184 @@
+"""Pool the studies of a table by the methods of published meta-analyses."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import partial
+from typing import TYPE_CHECKING, get_args
+
+from bayesmeta.effects import compute_effects
+from bayesmeta.errors import ModelError, NotEstimableError
+from bayesmeta.frequentist.counts import MANTEL_HAENSZEL
+from bayesmeta.frequentist.intervals import require_level
+from bayesmeta.frequentist.reference import IntervalMethod, PooledEstimate, Reference
+from bayesmeta.frequentist.rows import (
+    Task,
+    pool_common,
+    pool_mantel_haenszel,
+    pool_random,
+    pool_revman,
+    undefined_row,
+)
+
+if TYPE_CHECKING:
+    from bayesmeta.effects.measure import Correction
+    from bayesmeta.studies import StudyTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A way to pool.
+
+    Attributes
+    ----------
+    label : str
+        What a table's reader sees.
+    pool : callable
+        Fills a row from a `Task`, or raises `NotEstimableError`.
+    counts : bool
+        It needs the 2x2 tables themselves.
+    intervals : tuple of str
+        Interval methods it has.
+    """
+
+    label: str
+    pool: Callable[[PooledEstimate, Task], PooledEstimate]
+    counts: bool = False
+    intervals: tuple[IntervalMethod, ...] = ("wald", "t", "hksj", "hksj-adhoc")
+
+
+def pool(
+    studies: "StudyTable",
+    measure: str,
+    *,
+    methods: str | Sequence[str] | None = None,
+    interval: IntervalMethod = "wald",
+    level: float = 0.95,
+    correction: "Correction" = "only0",
+) -> Reference:
+    """Pool the studies of a table as RevMan, Stata or metafor would.
+
+    Parameters
+    ----------
+    studies : StudyTable
+        One comparison and one outcome.
+    measure : str
+        Effect measure: "OR", "RR", "RD", or "GEN" for effects taken as they are.
+    methods : str or sequence of str, optional
+        Keys of `METHODS`. Not given, every method that these data allow; one that has no estimate
+        for them keeps its row, with the reason in its notes.
+    interval : {"wald", "t", "hksj", "hksj-adhoc"}
+        Normal quantile; t(k - 1) quantile; t(k - 1) and the standard error of Hartung, Knapp,
+        Sidik and Jonkman; the same, never below the plain standard error. Mantel-Haenszel has
+        "wald" only.
+    level : float
+        Coverage of all intervals, in (0.5, 1).
+    correction : {"only0", "all", "none"}
+        Where 1/2 is added to the cells of 2x2 tables before the effects of single studies are
+        computed. The Mantel-Haenszel sums have their own rule.
+
+    Returns
+    -------
+    Reference
+        One `PooledEstimate` per method, on the analysis scale.
+
+    Raises
+    ------
+    ModelError
+        A method, interval, level or measure is unknown or does not fit the data.
+    NotEstimableError
+        A method asked for by name has no estimate for these data.
+    StudyTableError
+        The table does not hold one comparison of one outcome.
+
+    References
+    ----------
+    Viechtbauer (2010), Journal of Statistical Software 36(3), whose program metafor these numbers
+    agree with.
+
+    Examples
+    --------
+    >>> from bayesmeta.studies import read_studies
+    >>> trials = pd.DataFrame(
+    ...     {"study": ["A", "B", "C"], "estimate": [0.1, 0.5, 0.9], "se": [0.2, 0.2, 0.2]}
+    ... )
+    >>> reference = pool(read_studies(trials), "GEN")
+    >>> reference.methods
+    ('EE', 'DL', 'REML')
+    >>> round(reference["REML"].tau2, 6)
+    0.12
+    """
+    require_level(level)
+    _require_known(interval, get_args(IntervalMethod.__value__), "interval")
+    by_name = methods is not None
+    names = _chosen([methods] if isinstance(methods, str) else methods, studies, measure)
+    effects = compute_effects(studies, measure, correction=correction)
+    task = Task(studies=studies, effects=effects, measure=measure, interval=interval, level=level)
+    rows = tuple(_row(name, task, by_name=by_name) for name in names)
+    return Reference(rows=rows, measure=measure, notes=tuple(effects.notes))
+
+
+def _chosen(
+    methods: Sequence[str] | None, studies: "StudyTable", measure: str
+) -> tuple[str, ...]:
+    """Give the methods asked for, or those that these data allow."""
+    tables = studies.layout == "binary" and measure in MANTEL_HAENSZEL
+    if methods is None:
+        return tuple(name for name, method in METHODS.items() if tables or not method.counts)
+    for name in methods:
+        _require_known(name, tuple(METHODS), "method")
+        if METHODS[name].counts and not tables:
+            raise ModelError(
+                f"Method {name} pools 2x2 tables by {', '.join(MANTEL_HAENSZEL)}; this is "
+                f"{measure} of a {studies.layout} table. Use EE, the inverse-variance form."
+            )
+    return tuple(dict.fromkeys(methods))
+
+
+def _row(name: str, task: Task, *, by_name: bool) -> PooledEstimate:
+    method = METHODS[name]
+    notes: tuple[str, ...] = ()
+    if task.interval not in method.intervals:
+        what = f"{name} has no {task.interval} interval, only {', '.join(method.intervals)}"
+        if by_name:
+            raise ModelError(f"{what}. Choose one of these, or EE, DL or REML.")
+        notes = (f"{what}, which is shown",)
+        task = replace(task, interval=method.intervals[0])
+    blank = undefined_row(name, method.label, task, notes)
+    try:
+        return method.pool(blank, task)
+    except NotEstimableError as error:
+        if by_name:
+            raise
+        return replace(blank, notes=(*notes, str(error)))
+
+
+def _require_known(name: str, known: Sequence[str], what: str) -> None:
+    if name not in known:
+        close = {key.lower(): key for key in known}
+        near = get_close_matches(name.lower(), close, n=1)
+        hint = f"Did you mean {close[near[0]]!r}? " if near else ""
+        raise ModelError(f"Unknown {what} {name!r}. {hint}There are {', '.join(known)}.")
+
+
+METHODS: dict[str, Method] = {
+    "EE": Method(label="inverse variance, common effect", pool=pool_common),
+    "MH": Method(
+        label="Mantel-Haenszel, common effect",
+        pool=pool_mantel_haenszel,
+        counts=True,
+        intervals=("wald",),
+    ),
+    "MH-RM": Method(
+        label="Mantel-Haenszel, common effect, as in RevMan 5",
+        pool=pool_revman,
+        counts=True,
+        intervals=("wald",),
+    ),
+    "DL": Method(
+        label="DerSimonian-Laird, random effects", pool=partial(pool_random, estimator="DL")
+    ),
+    "REML": Method(
+        label="REML, random effects", pool=partial(pool_random, estimator="REML")
+    ),
+}

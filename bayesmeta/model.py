@@ -1,0 +1,180 @@
+"""The model: what is assumed, apart from any data."""
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.design import Design, build_design
+from bayesmeta.effects import Correction, Measure, get_measure
+from bayesmeta.errors import ModelError
+from bayesmeta.likelihoods import LIKELIHOODS, Likelihood, StudyData
+from bayesmeta.priors import Flat, Prior, parse_prior
+from bayesmeta.random_effects import NormalRandomEffects, RandomEffects, parse_random_effects
+from bayesmeta.studies import StudyTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Assumptions of one meta-analysis; equal to its text, and free of data.
+
+    Parameters
+    ----------
+    measure : str
+        Effect measure, such as "OR"; effects are on its analysis scale (log for ratios).
+    likelihood : Likelihood
+        What the data of a study say about its true effect.
+    effect : Prior
+        Of mu, the mean of the true effects, on the analysis scale.
+    heterogeneity : Prior
+        Of tau, the SD of the true effects, on the analysis scale; ``Fixed(0)`` is the common
+        effect.
+    random_effects : RandomEffects
+        Form of the distribution of the true effects.
+    correction : str
+        Zero-cell rule of the effect estimates, where the likelihood needs estimates.
+
+    Raises
+    ------
+    ModelError
+        Unknown measure, or a heterogeneity prior that allows negative values.
+
+    Examples
+    --------
+    >>> import bayesmeta as bm
+    >>> model = Model(measure="OR", likelihood=bm.NormalLikelihood(),
+    ...               effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
+    >>> model.as_text()["heterogeneity"]
+    'half_normal(0.5)'
+    >>> Model.from_text(**model.as_text()) == model
+    True
+    """
+
+    measure: str
+    likelihood: Likelihood
+    effect: Prior
+    heterogeneity: Prior
+    random_effects: RandomEffects = field(default_factory=NormalRandomEffects)
+    correction: Correction = "only0"
+
+    def __post_init__(self) -> None:
+        get_measure(self.measure)
+        if self.heterogeneity.support[0] < 0 and not isinstance(self.heterogeneity, Flat):
+            raise ModelError(
+                f"The heterogeneity prior {self.heterogeneity} allows a negative SD. Use "
+                f"truncated({self.heterogeneity}, 0, inf), or half_normal(scale)"
+            )
+
+    def as_text(self) -> dict[str, str]:
+        """Give every assumption as the text that a comparison file holds."""
+        texts = {f.name: str(getattr(self, f.name)) for f in fields(self)}
+        if hasattr(self.likelihood, "baseline"):
+            texts["baseline"] = str(self.likelihood.baseline)
+        return texts
+
+    @classmethod
+    def from_text(
+        cls,
+        *,
+        measure: str,
+        likelihood: str,
+        effect: str,
+        heterogeneity: str,
+        baseline: str | None = None,
+        random_effects: str = "normal",
+        correction: Correction = "only0",
+    ) -> "Model":
+        """Read a model from texts, as `as_text` gives them.
+
+        Raises
+        ------
+        ModelError
+            A text is not understood, or a baseline is missing or not wanted.
+        """
+        return cls(
+            measure=measure,
+            likelihood=read_likelihood(likelihood, baseline),
+            effect=parse_prior(effect),
+            heterogeneity=parse_prior(heterogeneity),
+            random_effects=parse_random_effects(random_effects),
+            correction=correction,
+        )
+
+    def bind(self, studies: StudyTable) -> "BoundModel":
+        """Bring the model to data.
+
+        Raises
+        ------
+        ModelError, StudyTableError
+            The data do not fit the likelihood or the measure.
+        """
+        measure = get_measure(self.measure)
+        data = self.likelihood.prepare(studies, measure, self.correction)
+        return BoundModel(
+            model=self, measure=measure, data=data, design=build_design(len(data.studies))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoundModel:
+    """A model with the data of one comparison: what an engine takes.
+
+    Attributes
+    ----------
+    model, measure, design
+    data : StudyData
+        Prepared by the likelihood.
+    """
+
+    model: Model
+    measure: Measure
+    data: StudyData
+    design: Design
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """Study labels."""
+        return self.data.studies
+
+    @property
+    def unit(self) -> float:
+        """A length on the scale of tau at which the data begin to speak: the median SE."""
+        return float(np.median(self.data.se))
+
+    def take(self, index: "list[int] | np.ndarray[Any, Any]") -> "BoundModel":
+        """Give the same model with the studies at `index` only."""
+        data = self.data.take(index)
+        design = Design(X=self.design.X[np.asarray(index)], names=self.design.names)
+        return BoundModel(model=self.model, measure=self.measure, data=data, design=design)
+
+
+def read_likelihood(name: str, baseline: str | None) -> Likelihood:
+    """Make a likelihood from its name and, where it has one, the text of its baseline prior.
+
+    Raises
+    ------
+    ModelError
+        Unknown name, a baseline that is missing, or one that is not wanted.
+
+    Examples
+    --------
+    >>> read_likelihood("binomial", "normal(0, 10)")
+    BinomialLikelihood(baseline=Normal(mean=0.0, sd=10.0))
+    """
+    if name not in LIKELIHOODS:
+        raise ModelError(f"Unknown likelihood {name!r}. Known: {', '.join(LIKELIHOODS)}")
+    kind = LIKELIHOODS[name]
+    wants = "baseline" in {f.name for f in fields(kind)}
+    if wants and baseline is None:
+        raise ModelError(
+            f"The {name} likelihood needs a baseline prior: give baseline = \"normal(0, 10)\""
+        )
+    likelihood: Likelihood = kind(baseline=parse_prior(baseline)) if wants and baseline else kind()
+    return likelihood
+
+
+def has_known_tau(model: Model) -> bool:
+    """Tell whether tau is a known value."""
+    low, high = model.heterogeneity.support
+    return low == high and math.isfinite(low)

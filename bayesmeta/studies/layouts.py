@@ -1,0 +1,159 @@
+"""The layouts of study tables that are known, and how one is recognised by its columns."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from bayesmeta.errors import Problem
+
+type LayoutKind = Literal["binary", "contrast"]
+
+STUDY_NAMES = ("study", "trial", "author", "studlab")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmColumns:
+    """Columns that hold the counts of one arm.
+
+    Attributes
+    ----------
+    events : str
+        Patients with the event.
+    others : str or None
+        Patients without it, where the layout gives them instead of `n`.
+    n : str
+        All patients; where `others` is given it need not be there, but must agree if it is.
+    """
+
+    events: str
+    n: str
+    others: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One way of writing a study table.
+
+    Attributes
+    ----------
+    kind : {"binary", "contrast"}
+        What the table holds.
+    numbers : tuple of str
+        Number columns that make the layout; all must be there.
+    told : str
+        How the notes say it.
+    labels : tuple of str
+        Label columns that must be there.
+    arms : tuple of ArmColumns
+        Arms in one row: one in a tidy table, treated and control in a wide one.
+    """
+
+    kind: LayoutKind
+    numbers: tuple[str, ...]
+    told: str
+    labels: tuple[str, ...] = ()
+    arms: tuple[ArmColumns, ...] = ()
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """All columns that must be there."""
+        return (*self.labels, *self.numbers)
+
+    @property
+    def wide(self) -> bool:
+        """Both arms stand in one row."""
+        return len(self.arms) == 2
+
+
+LAYOUTS = (
+    Layout(
+        kind="binary",
+        labels=("study", "arm"),
+        numbers=("events", "n"),
+        arms=(ArmColumns(events="events", n="n"),),
+        told="read as one row per study and arm: events out of n",
+    ),
+    Layout(
+        kind="binary",
+        numbers=("ai", "bi", "ci", "di"),
+        arms=(
+            ArmColumns(events="ai", others="bi", n="n1i"),
+            ArmColumns(events="ci", others="di", n="n2i"),
+        ),
+        told="read as a wide two-arm table: ai events, bi non-events (treated), "
+        "ci events, di non-events (control)",
+    ),
+    Layout(
+        kind="binary",
+        numbers=("ai", "n1i", "ci", "n2i"),
+        arms=(ArmColumns(events="ai", n="n1i"), ArmColumns(events="ci", n="n2i")),
+        told="read as a wide two-arm table: ai events out of n1i (treated), "
+        "ci events out of n2i (control)",
+    ),
+    Layout(
+        kind="contrast",
+        numbers=("estimate", "se"),
+        told="read as one contrast per study: estimate and its standard error se",
+    ),
+    Layout(
+        kind="contrast",
+        numbers=("estimate", "ci_low", "ci_high"),
+        told="read as one contrast per study: estimate with ci_low, ci_high taken as its Wald 95% "
+        "interval, so that se = (ci_high - ci_low) / (2 x 1.959964)",
+    ),
+    Layout(
+        kind="contrast",
+        numbers=("yi", "vi"),
+        told="read as one contrast per study: yi and its sampling variance vi",
+    ),
+    Layout(
+        kind="contrast",
+        numbers=("yi", "sei"),
+        told="read as one contrast per study: yi and its standard error sei",
+    ),
+)
+
+KNOWN_COLUMNS = tuple(
+    dict.fromkeys(
+        [
+            *STUDY_NAMES,
+            "outcome",
+            *(column for layout in LAYOUTS for column in layout.required),
+            *(arm.n for layout in LAYOUTS for arm in layout.arms),
+        ]
+    )
+)
+
+
+def find_layout(columns: Collection[str]) -> Layout | None:
+    """Give the first layout whose columns are all there.
+
+    Examples
+    --------
+    >>> find_layout(["study", "yi", "vi", "year"]).numbers
+    ('yi', 'vi')
+    """
+    for layout in LAYOUTS:
+        if set(layout.required) <= set(columns):
+            return layout
+    return None
+
+
+def unreadable(columns: Collection[str]) -> Problem:
+    """Say which columns were found, which layouts there are, what is missing or misspelt.
+
+    Examples
+    --------
+    >>> unreadable(["study", "arm", "event", "n"]).what
+    "the columns study, arm, event, n fit no known layout (missing: events; 'event' is near it)"
+    """
+    what = f"the columns {', '.join(columns)} fit no known layout"
+    for layout in LAYOUTS:
+        missing = [name for name in layout.required if name not in columns]
+        if len(missing) == 1 and len(layout.required) > 2:
+            near = get_close_matches(missing[0], set(columns) - set(KNOWN_COLUMNS), n=1)
+            what += f" (missing: {missing[0]}" + (f"; {near[0]!r} is near it)" if near else ")")
+            break
+    known = " | ".join(", ".join(layout.required) for layout in LAYOUTS)
+    return Problem(what=what, fix=f"Rename the columns to one of: {known}.")
