@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayesmeta.errors import NotEstimableError
 from bayesmeta.scales import FloatArray
-
-if TYPE_CHECKING:
-    from bayesmeta.studies import TwoArmCounts
+from bayesmeta.studies import TwoArmCounts
 
 type BoolArray = NDArray[np.bool_]
 
@@ -34,7 +32,7 @@ class Tables:
     d: FloatArray
 
     @classmethod
-    def of(cls, counts: "TwoArmCounts") -> Self:
+    def of(cls, counts: TwoArmCounts) -> Self:
         """Take the cells from the counts of two arms."""
         a = np.asarray(counts.events_treated, dtype=float)
         c = np.asarray(counts.events_control, dtype=float)
@@ -54,12 +52,12 @@ class Tables:
     @property
     def has_zero(self) -> BoolArray:
         """Mark (..., study) tables with a zero cell."""
-        return (self.a == 0) | (self.b == 0) | (self.c == 0) | (self.d == 0)
+        return np.asarray((self.a == 0) | (self.b == 0) | (self.c == 0) | (self.d == 0))
 
     @property
     def double_zero(self) -> BoolArray:
         """Mark (..., study) tables with no event in either arm, or nothing but events."""
-        return ((self.a == 0) & (self.c == 0)) | ((self.b == 0) & (self.d == 0))
+        return np.asarray(((self.a == 0) & (self.c == 0)) | ((self.b == 0) & (self.d == 0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,9 +106,7 @@ def mantel_haenszel_or(tables: Tables) -> CountEstimate:
     _require_positive(S, "the sum of (treated non-events x control events) / N")
     Pi, Qi = (a + d) / N, (b + c) / N
     variance = 0.5 * (
-        (Pi * Ri).sum(-1) / R**2
-        + (Pi * Si + Qi * Ri).sum(-1) / (R * S)
-        + (Qi * Si).sum(-1) / S**2
+        (Pi * Ri).sum(-1) / R**2 + (Pi * Si + Qi * Ri).sum(-1) / (R * S) + (Qi * Si).sum(-1) / S**2
     )
     return CountEstimate(estimate=np.asarray(np.log(R / S)), se=np.asarray(np.sqrt(variance)))
 

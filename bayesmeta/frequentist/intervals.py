@@ -158,7 +158,7 @@ def q_profile(y: FloatArray, S: FloatArray, X: FloatArray, *, level: float = 0.9
     >>> y, v, X = np.array([0.1, 0.5, 0.9]), np.full(3, 0.04), np.ones((3, 1))
     >>> interval = q_profile(y, v, X)
     >>> float(interval.low.round(4)), float(interval.high.round(4))
-    (0.0034, 6.2801)
+    (0.0034, 6.2797)
     """
     require_level(level)
     df = degrees_of_freedom(X)

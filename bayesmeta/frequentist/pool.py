@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
-from bayesmeta.effects import compute_effects
+from bayesmeta.effects import Correction, compute_effects, get_measure
 from bayesmeta.errors import ModelError, NotEstimableError
 from bayesmeta.frequentist.counts import MANTEL_HAENSZEL
 from bayesmeta.frequentist.intervals import require_level
@@ -19,10 +19,7 @@ from bayesmeta.frequentist.rows import (
     pool_revman,
     undefined_row,
 )
-
-if TYPE_CHECKING:
-    from bayesmeta.effects.measure import Correction
-    from bayesmeta.studies import StudyTable
+from bayesmeta.studies import StudyTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +45,13 @@ class Method:
 
 
 def pool(
-    studies: "StudyTable",
+    studies: StudyTable,
     measure: str,
     *,
     methods: str | Sequence[str] | None = None,
     interval: IntervalMethod = "wald",
     level: float = 0.95,
-    correction: "Correction" = "only0",
+    correction: Correction = "only0",
 ) -> Reference:
     """Pool the studies of a table as RevMan, Stata or metafor would.
 
@@ -98,6 +95,7 @@ def pool(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from bayesmeta.studies import read_studies
     >>> trials = pd.DataFrame(
     ...     {"study": ["A", "B", "C"], "estimate": [0.1, 0.5, 0.9], "se": [0.2, 0.2, 0.2]}
@@ -110,6 +108,7 @@ def pool(
     """
     require_level(level)
     _require_known(interval, get_args(IntervalMethod.__value__), "interval")
+    get_measure(measure)  # an unknown one is told first
     by_name = methods is not None
     names = _chosen([methods] if isinstance(methods, str) else methods, studies, measure)
     effects = compute_effects(studies, measure, correction=correction)
@@ -118,9 +117,7 @@ def pool(
     return Reference(rows=rows, measure=measure, notes=tuple(effects.notes))
 
 
-def _chosen(
-    methods: Sequence[str] | None, studies: "StudyTable", measure: str
-) -> tuple[str, ...]:
+def _chosen(methods: Sequence[str] | None, studies: StudyTable, measure: str) -> tuple[str, ...]:
     """Give the methods asked for, or those that these data allow."""
     tables = studies.layout == "binary" and measure in MANTEL_HAENSZEL
     if methods is None:
@@ -178,7 +175,5 @@ METHODS: dict[str, Method] = {
     "DL": Method(
         label="DerSimonian-Laird, random effects", pool=partial(pool_random, estimator="DL")
     ),
-    "REML": Method(
-        label="REML, random effects", pool=partial(pool_random, estimator="REML")
-    ),
+    "REML": Method(label="REML, random effects", pool=partial(pool_random, estimator="REML")),
 }

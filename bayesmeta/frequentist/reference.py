@@ -76,11 +76,11 @@ class PooledEstimate:
         row: dict[str, object] = {
             "measure": self.measure,
             "scale": get_measure(self.measure).scale.name,
+            "method": self.method,
+            "interval": self.interval,
         }
-        for field in fields(self):
-            if field.name not in _NOT_IN_JSON:
-                row[field.name] = _plain(getattr(self, field.name))
-        return row
+        rest = (field.name for field in fields(self) if field.name not in _NOT_IN_JSON)
+        return row | {name: _plain(getattr(self, name)) for name in rest if name not in row}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class Reference:
         frame = pd.DataFrame([[getattr(row, n) for n in names] for row in self.rows], columns=names)
         frame["q_df"] = frame["q_df"].astype("Int64")
         frame["notes"] = ["; ".join(row.notes) for row in self.rows]
-        frame.insert(frame.columns.get_loc("k"), "scale", measure.scale.name)
+        frame.insert(names.index("k"), "scale", measure.scale.name)
         frame["natural_scale"] = measure.name
         for name in _ON_BOTH_SCALES:
             values = frame[name].to_numpy(dtype=np.float64)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmeta.effects import compute_effects
+from bayesmeta.effects import Effects, compute_effects
 from bayesmeta.errors import NotEstimableError
 from bayesmeta.frequentist.counts import (
     MANTEL_HAENSZEL,
@@ -31,20 +30,19 @@ from bayesmeta.frequentist.least_squares import WeightedFit, decorrelate, weight
 from bayesmeta.frequentist.reference import IntervalMethod, PooledEstimate
 from bayesmeta.frequentist.tau2 import TAU2
 from bayesmeta.scales import FloatArray
-
-if TYPE_CHECKING:
-    from bayesmeta.effects import Effects
-    from bayesmeta.studies import StudyTable
+from bayesmeta.studies import StudyTable
 
 _NAN = float("nan")
+_NUMBERS = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high",
+            "i2", "h2", "q", "q_p", "pi_low", "pi_high")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:
     """What is to be pooled, and how its interval is to be made."""
 
-    studies: "StudyTable"
-    effects: "Effects"
+    studies: StudyTable
+    effects: Effects
     measure: str
     interval: IntervalMethod
     level: float
@@ -72,8 +70,8 @@ def pool_common(row: PooledEstimate, task: Task) -> PooledEstimate:
     row = _with_effect(row, weighted_fit(y, v, X), task)
     row = _noted(replace(row, tau2=0.0), *task.effects.notes)
     if task.interval in ("hksj", "hksj-adhoc"):
-        row = _noted(row, f"{task.interval} scales the error by sqrt(Q / df), which a common "
-                          "effect does not need")  # fmt: skip
+        row = _noted(row, f"{task.interval} takes the error from the spread of the studies, "
+                          "which a common effect has none of")  # fmt: skip
     return _with_heterogeneity(row, y, v, X, tau2=None)
 
 
@@ -101,8 +99,8 @@ def pool_mantel_haenszel(row: PooledEstimate, task: Task) -> PooledEstimate:
     row = _with_counts(row, MANTEL_HAENSZEL[task.measure](tables), task)
     if zero.any():
         row = _noted(row, f"Q leaves out double-zero studies: {_named(task, zero)}")
-    if np.any(tables.has_zero & ~zero) and task.effects.correction != "none":
-        row = _noted(row, "the sums are of the counts as they are; Q has 1/2 added as EE has")
+    if np.any(task.effects.corrected & ~zero):
+        row = _noted(row, "nothing is added to the sums; the effects in Q have 1/2 added, as in EE")
     return _with_spread(row, task.effects, ~zero)
 
 
@@ -130,10 +128,6 @@ def pool_revman(row: PooledEstimate, task: Task) -> PooledEstimate:
     return _with_spread(row, effects, kept)
 
 
-_NUMBERS = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high",
-            "i2", "h2", "q", "q_p", "pi_low", "pi_high")  # fmt: skip
-
-
 def _rows(task: Task) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Give independent rows and the design of one pooled effect."""
     effects = task.effects
@@ -148,7 +142,9 @@ def _with_effect(row: PooledEstimate, fit: WeightedFit, task: Task) -> PooledEst
         return _with_interval(row, estimate, np.sqrt(variance), task.level)
     if df == 0:
         row = replace(row, estimate=estimate, se=float(np.sqrt(variance)))
-        return _noted(row, f"{task.interval} interval undefined: one study leaves no degree of freedom")
+        return _noted(
+            row, f"{task.interval} interval undefined: one study leaves no degree of freedom"
+        )
     if task.interval == "t":
         return _with_interval(row, estimate, np.sqrt(variance), task.level, df=df)
     scale = float(knapp_hartung_scale(fit, never_narrower=task.interval == "hksj-adhoc"))
@@ -194,7 +190,9 @@ def _with_tau2_interval(
 ) -> PooledEstimate:
     limits = q_profile(y, v, X, level=row.level)
     if limits.high == 0.0:
-        row = _noted(row, "no tau2 >= 0 is in its Q-profile interval: less spread than chance gives")
+        row = _noted(
+            row, "no tau2 >= 0 is in its Q-profile interval: less spread than chance gives"
+        )
     return replace(row, tau2_ci_low=float(limits.low), tau2_ci_high=float(limits.high))
 
 
@@ -215,7 +213,7 @@ def _with_counts(row: PooledEstimate, pooled: CountEstimate, task: Task) -> Pool
     return replace(row, tau2=0.0)
 
 
-def _with_spread(row: PooledEstimate, effects: "Effects", kept: BoolArray) -> PooledEstimate:
+def _with_spread(row: PooledEstimate, effects: Effects, kept: BoolArray) -> PooledEstimate:
     """Add Q about the Mantel-Haenszel estimate, with inverse-variance weights, over `kept`."""
     if kept.sum() < 2:
         return replace(row, q=0.0, q_df=0, q_p=1.0)

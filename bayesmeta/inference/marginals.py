@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, sici
+from scipy.special import ndtr, ndtri, sici
 
 from bayesmeta.inference.quadrature import SinhMap, SupportMap
 from bayesmeta.scales import FloatArray
@@ -40,6 +40,9 @@ def solve_quantile(
     p: FloatArray,
     low: FloatArray,
     high: FloatArray,
+    *,
+    start: FloatArray,
+    scale: FloatArray | float,
 ) -> FloatArray:
     """Points at which a cdf reaches p, by Newton steps kept inside a shrinking bracket.
 
@@ -49,23 +52,25 @@ def solve_quantile(
         x (..., point) -> cdf and pdf at x, both (..., point).
     p : (..., point)
         Probabilities; 0 and 1 give the ends of the bracket.
-    low, high : broadcastable to p
-        Points below and above every quantile.
+    low, high, start : broadcastable to p
+        Points below and above every quantile, and where to begin.
+    scale : broadcastable to p
+        A length over which the density changes. Newton steps double their digits, so a step
+        below 1e-8 of it is the last.
     """
     low, high = (np.broadcast_to(end, p.shape).astype(float) for end in (low, high))
-    span = np.abs(high - low)
-    x = low + (high - low) * p
+    x = np.clip(start, low, high)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for _ in range(120):
+        for _ in range(200):
             f, slope = cdf_and_pdf(x)
             below = f < p
             low, high = np.where(below, x, low), np.where(below, high, x)
             newton = x - (f - p) / slope
-            inside = (newton > low) & (newton < high)
+            inside = (newton >= low) & (newton <= high)
             move = np.where(inside, newton, 0.5 * (low + high))
-            done = np.abs(move - x) <= 4e-16 * np.maximum(np.abs(x), 1e-4 * span)
+            done = inside & (np.abs(move - x) <= 1e-8 * scale)
             x = move
-            if np.all(done | (high - low <= 4e-16 * np.abs(x))):
+            if np.all(done | (high - low <= 4e-16 * np.abs(x)) | (p <= 0) | (p >= 1)):
                 break
     return np.where(p <= 0, low, np.where(p >= 1, high, x))
 
@@ -168,16 +173,34 @@ class NormalMixture:
             z = self._z(x)
             return self._mix(ndtr(z)), self._mix(self._density(z))
 
-        return _as_points(
-            lambda p: solve_quantile(
-                cdf_and_pdf, _spread(p, low), low[..., None], high[..., None]
-            ),
-            p,
-        )
+        return _solve_about_normal(self, cdf_and_pdf, low, high, p)
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""
         return find_interval(self, level, kind)
+
+
+def _solve_about_normal(
+    marginal: "NormalMixture | SincDensity | Mixture",
+    cdf_and_pdf: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    low: FloatArray,
+    high: FloatArray,
+    p: ArrayLike,
+) -> FloatArray:
+    """Quantiles of a marginal that is about normal: begun at the normal quantiles."""
+    mean, sd = marginal.mean[..., None], marginal.sd[..., None]
+    known = np.isfinite(mean) & np.isfinite(sd) & (sd > 0)
+    center = np.where(known, mean, 0.5 * (low + high)[..., None])
+    scale = np.where(known, sd, (high - low)[..., None])
+
+    def solve(p: FloatArray) -> FloatArray:
+        p = _spread(p, low) if p.ndim == 1 else p
+        guess = center + scale * np.where(known, ndtri(np.clip(p, 1e-300, 1 - 1e-16)), 0.0)
+        return solve_quantile(
+            cdf_and_pdf, p, low[..., None], high[..., None], start=guess, scale=scale
+        )
+
+    return _as_points(solve, p)
 
 
 def _as_points(function: Callable[[FloatArray], FloatArray], x: ArrayLike) -> FloatArray:
@@ -300,34 +323,29 @@ class SincDensity:
             density = self._density_at(steps) * self._steps_per_unit(x)
             return self._cdf_at(steps).sum(axis=-2), density.sum(axis=-2)
 
-        return _as_points(
-            lambda p: solve_quantile(
-                cdf_and_pdf, _spread(p, low), low[..., None], high[..., None]
-            ),
-            p,
-        )
+        return _solve_about_normal(self, cdf_and_pdf, low, high, p)
 
     def _quantile_on_line(self, p: FloatArray) -> FloatArray:
-        last = float(self.masses.shape[-1] - 1)
-
         def cdf_and_pdf(steps: FloatArray) -> tuple[FloatArray, FloatArray]:
             inner = steps[..., None, :]
             return self._cdf_at(inner)[..., 0, :], self._density_at(inner)[..., 0, :]
 
         low = np.zeros(self.masses.shape[:-2])
         p = _spread(p, low) if p.ndim == 1 else p
-        bracket = self._node_bracket(p) if p.shape[-1] > 8 else (low[..., None], low[..., None] + last)
-        steps = solve_quantile(cdf_and_pdf, p, *bracket)
+        below, above = self._node_bracket(p)
+        steps = solve_quantile(
+            cdf_and_pdf, p, below, above, start=0.5 * (below + above), scale=1.0
+        )
         line = self.start + self.step * steps
         points = self.coordinate.point(line)
         return points if self.shift is None else points + self.shift
 
     def _node_bracket(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Neighbouring nodes about each quantile, so that many points converge in few steps."""
+        """Nodes about each quantile, so that it is found in few steps."""
         nodes = np.arange(self.masses.shape[-1], dtype=float)
         at_nodes = self._cdf_at(np.broadcast_to(nodes, self.masses.shape))[..., 0, :]
         index = (p[..., None] > at_nodes[..., None, :]).sum(axis=-1).astype(float)
-        return np.maximum(index - 1, 0), np.minimum(index, nodes[-1])
+        return np.maximum(index - 2, 0), np.minimum(index + 1, nodes[-1])
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""
@@ -363,12 +381,7 @@ class Mixture:
         def cdf_and_pdf(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             return self.cdf(x), self.pdf(x)
 
-        return _as_points(
-            lambda p: solve_quantile(
-                cdf_and_pdf, _spread(p, low), low[..., None], high[..., None]
-            ),
-            p,
-        )
+        return _solve_about_normal(self, cdf_and_pdf, low, high, p)
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""

@@ -15,7 +15,7 @@ from scipy.special import expit, logit, wrightomega
 from bayesmeta.errors import AccuracyError
 from bayesmeta.scales import FloatArray
 
-DROP = 41.0  # log units below its maximum at which an integrand is cut: e^-41 = 1.6e-18
+DROP = 36.0  # log units below its maximum at which an integrand is cut: e^-36 = 2e-16
 FIRST_NODES = 65
 LAST_NODES = 8193
 

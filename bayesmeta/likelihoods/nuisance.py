@@ -63,20 +63,30 @@ def integrate_peak(
 def _find_peak(
     log_f: Callable[[FloatArray], FloatArray], start: FloatArray, width: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Climb to the peak by damped Newton steps on finite differences; the peak and its width."""
-    peak, scale = np.broadcast_arrays(start, width)
-    offsets = np.array([-0.5, 0.0, 0.5])
-    for _ in range(60):
-        low, mid, high = np.moveaxis(log_f(peak + scale * offsets)[..., None], -2, 0)
-        slope, bend = high - low, 4 * (high - 2 * mid + low)  # per scale, per scale^2
-        curved = bend < -1e-12
-        newton = np.where(curved, slope / np.where(curved, -bend, 1.0), np.sign(slope) * 4)
-        move = np.clip(newton, -4, 4)
-        peak = peak + scale * move
-        near = curved & (np.abs(move) < 2)
-        scale = np.where(near, scale / np.sqrt(np.clip(-bend, 0.05, 20)), scale * 1.5)
-        if np.all(near & (np.abs(move) < 0.5)):
+    """Find the peak, about, and the width there: Newton steps kept inside a bracket.
+
+    Slopes are differences over a quarter of `width` to each side, which fall monotonically where
+    `log_f` is concave.
+    """
+    peak, unit = np.broadcast_arrays(start, 0.25 * width)
+    low, high = np.full(peak.shape, -np.inf), np.full(peak.shape, np.inf)
+    reach = 16.0 * unit
+    offsets = np.array([-1.0, 0.0, 1.0])
+    for _ in range(100):
+        below, here, above = np.moveaxis(log_f(peak + unit * offsets), -1, 0)[..., None]
+        slope, bend = (above - below) / 2, 2 * here - below - above  # per unit, minus per unit^2
+        low, high = np.where(slope > 0, peak, low), np.where(slope > 0, high, peak)
+        scale = unit / np.sqrt(np.maximum(bend, 1e-8))
+        newton = unit * slope / np.maximum(bend, 1e-12)
+        settled = (np.abs(newton) < 0.3 * scale) | (high - low < 0.01 * unit)
+        step = np.clip(newton, -reach, reach)
+        if settled.all():
             break
+        move = peak + np.where(settled, 0.0, step)
+        inside = (move >= low) & (move <= high)
+        bracketed = np.isfinite(low) & np.isfinite(high)
+        middle = np.where(bracketed, low, peak) / 2 + np.where(bracketed, high, peak) / 2
+        peak, reach = np.where(inside, move, middle), np.where(bracketed, reach, 2 * reach)
     return peak, scale
 
 
@@ -85,13 +95,15 @@ def _extent(
 ) -> FloatArray:
     """How many steps from the peak the integrand has fallen by the cut, and not much further."""
     distance = np.full(peak.shape, 9.0)
-    for _ in range(40):
+    short, long = np.zeros(peak.shape), np.full(peak.shape, np.inf)  # too near, too far
+    for _ in range(80):
         drop = np.maximum(top - log_f(peak + step * distance), 1e-3)
-        short, long = drop < _DROP, drop > 2.5 * _DROP
-        if not np.any(short | long):
-            break
-        grow = np.minimum(1.1 * _DROP / drop, 8.0)
-        distance = distance * np.where(short, grow, np.where(long, np.sqrt(1.1 * _DROP / drop), 1.0))
-    if np.any(short):
-        raise AccuracyError("A study's baseline has no end: its likelihood and prior stay flat")
-    return distance
+        near, far = drop < _DROP, drop > 2.5 * _DROP
+        if not np.any(near | far):
+            return distance
+        short, long = np.where(near, distance, short), np.where(far, distance, long)
+        guess = distance * np.clip(np.sqrt(1.5 * _DROP / drop), 0.1, 8.0)
+        between = (short > 0) & np.isfinite(long)
+        middle = np.sqrt(np.where(between, short, 1.0) * np.where(between, long, 1.0))
+        distance = np.where(near | far, np.where(between, middle, guess), distance)
+    raise AccuracyError("A study's baseline has no end: its likelihood and prior stay flat")

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import pandas as pd
 
@@ -50,7 +51,7 @@ class Cells:
 
 
 def cells_of_csv(data: bytes, source: str) -> Cells:
-    """Split a comma-separated file into cells.
+    r"""Split a comma-separated file into cells.
 
     Parameters
     ----------
@@ -71,8 +72,8 @@ def cells_of_csv(data: bytes, source: str) -> Cells:
 
     Examples
     --------
-    >>> cells_of_csv(b"study,n\\nHart, 12", "trials.csv").frame.to_numpy().tolist()
-    [['Hart', '12']]
+    >>> cells_of_csv(b"study\nHart \n", "trials.csv").frame.to_numpy().tolist()
+    [['Hart']]
     """
     lines = _split(_decode(data, source), source)
     filled = [(place, line) for place, line in lines if any(line)]
@@ -250,8 +251,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _text(value: object) -> str:
-    if value is None or value is pd.NA or value is pd.NaT or value != value:
+def _text(value: Any) -> str:
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)

@@ -1,19 +1,20 @@
 """What a study table must satisfy: one generator per rule, one tuple of rules per kind.
 
 A rule sees the table as its author wrote it, so that it can name the author's own columns. A cell
-that is no number is told once, by `numbers_readable`; it is NaN to the other rules, which are
-written so that NaN never offends.
+that is no number is told once, by `numbers_unreadable`; to the other rules it is NaN, which
+compares false with everything and so offends none of them.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from bayesmeta.errors import Problem
 from bayesmeta.printed import Printed
+from bayesmeta.scales import FloatArray
 from bayesmeta.studies.cells import Cells
 from bayesmeta.studies.layouts import Layout
 
@@ -32,174 +33,165 @@ class Sheet:
         Text of the table; its columns carry the names that the layout knows.
     layout : Layout
         How the table is written.
-    numbers : DataFrame
-        Number columns of the layout, float; NaN where a cell is not a plain finite number.
+    numbers : mapping of str to (row,)
+        Number columns; NaN where a cell is no plain finite number.
     """
 
     cells: Cells
     layout: Layout
-    numbers: pd.DataFrame
+    numbers: Mapping[str, FloatArray]
 
-    def at(self, i: int, column: str, what: str, fix: str) -> Problem:
-        """Make a problem of the cell in row `i` of `column`."""
-        frame = self.cells.frame
+    def text(self, i: int, column: str) -> str:
+        """Give a cell as it was written."""
+        return str(self.cells.frame[column].iloc[i])
+
+    def at(self, i: int, column: str | None, what: str, fix: str) -> Problem:
+        """Make a problem of the cell in row `i` of `column`, or of the whole row."""
         return Problem(
             row=self.cells.places[i],
             place=self.cells.place,
-            study=frame["study"].iloc[i] or None,
+            study=self.text(i, "study") or None,
             column=column,
-            value=frame[column].iloc[i] or None,
+            value=None if column is None else self.text(i, column) or None,
             what=what,
             fix=fix,
         )
 
-    def place_of(self, i: int) -> str:
-        """Name the place of row `i`, such as "line 4"."""
-        return f"{self.cells.place} {self.cells.places[i]}"
+    def whole_rows(self, where: NDArray[np.bool_]) -> list[int]:
+        """Give the rows where a condition holds, without those that lack or exceed cells."""
+        return [i for i in _rows(where) if i not in self.cells.broken]
 
 
 type Rule = Callable[[Sheet], Iterator[Problem]]
 
 
-def labels_present(sheet: Sheet) -> Iterator[Problem]:
-    """Every row says its study, and its arm and outcome where the table has them."""
-    for column in ("study", "arm", "outcome"):
-        if column not in (*sheet.layout.labels, "study", "outcome"):
-            continue
+def labels_missing(sheet: Sheet) -> Iterator[Problem]:
+    """Find rows that do not say their study, arm or outcome."""
+    for column in dict.fromkeys(("study", *sheet.layout.labels, "outcome")):
         if column in sheet.cells.frame:
-            for i in np.flatnonzero(sheet.cells.frame[column] == ""):
-                if i not in sheet.cells.broken:
-                    yield sheet.at(i, column, "no label", "Repeat the label in every row.")
+            for i in sheet.whole_rows((sheet.cells.frame[column] == "").to_numpy()):
+                yield sheet.at(i, column, "no label", "Give one in every row.")
 
 
-def rows_distinct(sheet: Sheet) -> Iterator[Problem]:
-    """No study (and arm, and outcome) is given twice."""
-    frame = sheet.cells.frame
-    key = [name for name in ("study", *sheet.layout.labels[1:], "outcome") if name in frame]
-    column, fix = "study", "Tell the studies apart in their labels, or remove the copy."
-    if "arm" in sheet.layout.labels:
-        column, fix = "arm", "Label each arm of a study apart, or add the rows up."
-    first: dict[tuple[str, ...], int] = {}
-    for i, label in enumerate(frame[key].itertuples(index=False, name=None)):
-        if label in first and all(label):
-            yield sheet.at(i, column, f"given twice (first in {sheet.place_of(first[label])})", fix)
-        first.setdefault(label, i)
-
-
-def numbers_readable(sheet: Sheet) -> Iterator[Problem]:
-    """Every cell of a number column is a plain finite number."""
-    for column in sheet.numbers:
-        for i in np.flatnonzero(sheet.numbers[column].isna()):
-            if i not in sheet.cells.broken:
-                what, fix = _why_no_number(sheet.cells.frame[column].iloc[i])
+def rows_repeated(sheet: Sheet) -> Iterator[Problem]:
+    """Find studies (and arms, and outcomes) that are given twice."""
+    column = "arm" if "arm" in sheet.layout.labels else None
+    fix = "Tell the studies apart in their labels, or remove the copy."
+    if column is not None:
+        fix = "Label each arm of a study apart, or add the rows up."
+    for label, rows in _grouped(sheet, ("study", *sheet.layout.labels, "outcome")):
+        if all(label):
+            what = f"given twice (first in {sheet.cells.place} {sheet.cells.places[rows[0]]})"
+            for i in rows[1:]:
                 yield sheet.at(i, column, what, fix)
 
 
-def counts_whole(sheet: Sheet) -> Iterator[Problem]:
-    """Counts are whole and not negative."""
-    for column in sheet.numbers:
-        count = sheet.numbers[column]
-        for i in np.flatnonzero(count < 0):
+def numbers_unreadable(sheet: Sheet) -> Iterator[Problem]:
+    """Find cells of number columns that are no plain finite number."""
+    for column, number in sheet.numbers.items():
+        for i in sheet.whole_rows(np.isnan(number)):
+            yield sheet.at(i, column, *_why_no_number(sheet.text(i, column)))
+
+
+def counts_not_whole(sheet: Sheet) -> Iterator[Problem]:
+    """Find counts that are negative, fractional or beyond counting."""
+    for column, count in sheet.numbers.items():
+        for i in _rows(count < 0):
             yield sheet.at(i, column, "a negative count", "Counts start at 0.")
-        for i in np.flatnonzero(count.notna() & (count >= 0) & (count % 1 != 0)):
+        for i in _rows((count > 0) & (count % 1 > 0)):
             fix = "Give the number of patients, not a mean, a percentage or an adjusted count."
             yield sheet.at(i, column, "a fraction of a patient", fix)
-        for i in np.flatnonzero(count > _LARGEST_COUNT):
+        for i in _rows(count > _LARGEST_COUNT):
             yield sheet.at(i, column, "too many patients to count", "Check the digits.")
 
 
-def events_within_n(sheet: Sheet) -> Iterator[Problem]:
-    """No arm has more events than patients."""
+def events_exceed_n(sheet: Sheet) -> Iterator[Problem]:
+    """Find arms with more events than patients."""
     for arm in sheet.layout.arms:
         if arm.others is None:
-            events, n = sheet.numbers[arm.events], sheet.numbers[arm.n]
-            for i in np.flatnonzero((events > n) & (n > 0)):
-                what = f"more events than patients ({arm.n} = {sheet.cells.frame[arm.n].iloc[i]})"
+            n = sheet.numbers[arm.n]
+            for i in _rows((sheet.numbers[arm.events] > n) & (n > 0)):
+                what = f"more events than patients ({arm.n} = {sheet.text(i, arm.n)})"
                 yield sheet.at(i, arm.events, what, "Are the columns swapped?")
 
 
-def totals_agree(sheet: Sheet) -> Iterator[Problem]:
-    """Where events, non-events and patients are all given, they add up."""
+def totals_disagree(sheet: Sheet) -> Iterator[Problem]:
+    """Find arms whose events and non-events do not add up to their patients."""
     for arm in sheet.layout.arms:
         if arm.others is not None and arm.n in sheet.numbers:
             total = sheet.numbers[arm.events] + sheet.numbers[arm.others]
-            for i in np.flatnonzero((sheet.numbers[arm.n] - total).abs() > 0):
-                what = f"{arm.events} + {arm.others} = {total.iloc[i]:g} is another number"
+            for i in _rows(np.abs(sheet.numbers[arm.n] - total) > 0):
+                what = f"but {arm.events} + {arm.others} = {total[i]:g}"
                 yield sheet.at(i, arm.n, what, f"Correct one of them, or remove {arm.n}.")
 
 
-def arms_not_empty(sheet: Sheet) -> Iterator[Problem]:
-    """Every arm has patients."""
+def arms_empty(sheet: Sheet) -> Iterator[Problem]:
+    """Find arms without patients."""
     for arm in sheet.layout.arms:
-        column, n = arm.n, sheet.numbers.get(arm.n)
-        if arm.others is not None:
+        if arm.others is None:
+            column, n = arm.n, sheet.numbers[arm.n]
+        else:
             column, n = arm.events, sheet.numbers[arm.events] + sheet.numbers[arm.others]
-        if n is not None:
-            for i in np.flatnonzero(n == 0):
-                yield sheet.at(i, column, "an arm without patients", "Correct it, or remove it.")
+        for i in _rows(n == 0):
+            yield sheet.at(i, column, "an arm without patients", "Correct or remove the study.")
 
 
-def arms_paired(sheet: Sheet) -> Iterator[Problem]:
-    """A study has at least two arms (for every outcome that it reports)."""
+def arms_single(sheet: Sheet) -> Iterator[Problem]:
+    """Find studies that report one arm only."""
     if sheet.layout.wide:
         return
-    frame = sheet.cells.frame
-    key = ["study", "outcome"] if "outcome" in frame else ["study"]
-    arms: dict[tuple[str, ...], list[int]] = {}
-    for i, label in enumerate(frame[key].itertuples(index=False, name=None)):
-        arms.setdefault(label, []).append(i)
-    for label, rows in arms.items():
+    for label, rows in _grouped(sheet, ("study", "outcome")):
         if len(rows) == 1 and all(label) and rows[0] not in sheet.cells.broken:
             fix = "Add the other arm's row; is the study spelt alike in both?"
             yield sheet.at(rows[0], "arm", "the only arm of this study", fix)
 
 
-def spreads_positive(sheet: Sheet) -> Iterator[Problem]:
-    """Standard errors and variances are above zero."""
+def spreads_not_positive(sheet: Sheet) -> Iterator[Problem]:
+    """Find standard errors and variances that are not above zero."""
     for column, name in (("se", "standard error"), ("sei", "standard error"), ("vi", "variance")):
-        if column in sheet.numbers:
-            spread = sheet.numbers[column]
+        if column not in sheet.numbers:
+            continue
+        spread = sheet.numbers[column]
+        with np.errstate(over="ignore"):
             variance = spread if column == "vi" else spread**2
-            for i in np.flatnonzero(spread < 0):
-                yield sheet.at(i, column, f"a negative {name}", "Check the sign and the column.")
-            for i in np.flatnonzero((spread >= 0) & (variance == 0)):
-                what = f"a {name} of zero would give infinite weight"
-                fix = "Derive it from the reported interval or p value, or remove the study."
-                yield sheet.at(i, column, what, fix)
-            for i in np.flatnonzero(np.isinf(variance)):
-                yield sheet.at(i, column, f"too large a {name}", "Check the digits.")
+        for i in _rows(spread < 0):
+            yield sheet.at(i, column, f"a negative {name}", "Check the sign and the column.")
+        for i in _rows((spread >= 0) & (variance == 0)):
+            fix = "Derive it from the reported interval or p value, or remove the study."
+            yield sheet.at(i, column, f"a {name} of zero would give infinite weight", fix)
+        for i in _rows(np.isinf(variance)):
+            yield sheet.at(i, column, f"too large a {name}", "Check the digits.")
 
 
-def intervals_ordered(sheet: Sheet) -> Iterator[Problem]:
-    """Intervals go from low to high and hold their estimate near the middle."""
+def intervals_unfit(sheet: Sheet) -> Iterator[Problem]:
+    """Find intervals in the wrong order, or without their estimate in the middle."""
     if "ci_low" not in sheet.layout.numbers:
         return
     estimate, low, high = (sheet.numbers[name] for name in ("estimate", "ci_low", "ci_high"))
-    frame = sheet.cells.frame
-    for i in np.flatnonzero((low >= high).to_numpy()):
-        what = f"not below the upper limit ({frame['ci_high'].iloc[i]})"
+    for i in _rows(low >= high):
+        what = f"not below the upper limit ({sheet.text(i, 'ci_high')})"
         yield sheet.at(i, "ci_low", what, "Are the limits swapped?")
     outside = (low < high) & ((estimate < low) | (estimate > high))
-    for i in np.flatnonzero(outside):
-        what = f"outside its interval ({frame['ci_low'].iloc[i]} to {frame['ci_high'].iloc[i]})"
+    for i in _rows(outside):
+        what = f"outside its interval ({sheet.text(i, 'ci_low')}, {sheet.text(i, 'ci_high')})"
         yield sheet.at(i, "estimate", what, "Are two columns swapped?")
-    off = (estimate - (low + high) / 2).abs() - _rounding(frame)
-    for i in np.flatnonzero((off > _OFF_CENTRE * (high - low) / 2) & (low < high) & ~outside):
-        what = "far from the middle of its interval, which is then not a Wald interval"
+    off_centre = np.abs(estimate - (low + high) / 2) - _rounding(sheet)
+    for i in _rows((off_centre > _OFF_CENTRE * (high - low) / 2) & (low < high) & ~outside):
+        what = "far from the middle of its interval, which is then no Wald interval"
         fix = "Are these ratios? Give logarithms of all three. Otherwise give se."
         yield sheet.at(i, "estimate", what, fix)
 
 
-COMMON_RULES: tuple[Rule, ...] = (labels_present, rows_distinct, numbers_readable)
+COMMON_RULES: tuple[Rule, ...] = (labels_missing, rows_repeated, numbers_unreadable)
 BINARY_RULES: tuple[Rule, ...] = (
     *COMMON_RULES,
-    counts_whole,
-    events_within_n,
-    totals_agree,
-    arms_not_empty,
-    arms_paired,
+    counts_not_whole,
+    events_exceed_n,
+    totals_disagree,
+    arms_empty,
+    arms_single,
 )
-CONTRAST_RULES: tuple[Rule, ...] = (*COMMON_RULES, spreads_positive, intervals_ordered)
+CONTRAST_RULES: tuple[Rule, ...] = (*COMMON_RULES, spreads_not_positive, intervals_unfit)
 
 
 def problems_of(sheet: Sheet) -> list[Problem]:
@@ -234,14 +226,24 @@ def _why_no_number(text: str) -> tuple[str, str]:
     return "text where a number is needed", "Write a plain number such as 12 or 0.35."
 
 
-def _rounding(frame: pd.DataFrame) -> pd.Series:
+def _rounding(sheet: Sheet) -> FloatArray:
     """Give how far rounding alone can move the estimate off the middle of its interval."""
+    half_units = np.zeros(len(sheet.cells.frame))
+    for column, weight in (("estimate", 1.0), ("ci_low", 0.5), ("ci_high", 0.5)):
+        for i in _rows(~np.isnan(sheet.numbers[column])):
+            half_units[i] += weight * Printed.parse(sheet.text(i, column)).half_unit
+    return half_units
 
-    def half_unit(text: str) -> float:
-        try:
-            return Printed.parse(text).half_unit
-        except ValueError:
-            return np.nan
 
-    estimate, low, high = (frame[name].map(half_unit) for name in ("estimate", "ci_low", "ci_high"))
-    return estimate + (low + high) / 2
+def _rows(where: NDArray[np.bool_]) -> list[int]:
+    return [int(i) for i in np.flatnonzero(where)]
+
+
+def _grouped(sheet: Sheet, labels: Iterable[str]) -> list[tuple[tuple[str, ...], list[int]]]:
+    """Group the rows by those of the label columns that the table has."""
+    frame = sheet.cells.frame
+    key = [name for name in dict.fromkeys(labels) if name in frame]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, label in enumerate(frame[key].itertuples(index=False, name=None)):
+        groups.setdefault(label, []).append(i)
+    return list(groups.items())

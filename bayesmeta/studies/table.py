@@ -1,59 +1,18 @@
-"""The validated study table, and the arrays that computations take from it."""
+"""The validated study table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayesmeta.errors import Problem
-from bayesmeta.scales import FloatArray
+from bayesmeta.studies import choices
+from bayesmeta.studies.arrays import Contrasts, TwoArmCounts, floats, integers
 from bayesmeta.studies.layouts import LayoutKind
-from bayesmeta.studies.refusal import did_you_mean, listed, refusal
+from bayesmeta.studies.refusal import refusal
 
-type IntArray = NDArray[np.int64]
-
-_KEYS = {"binary": ["study", "arm", "outcome"], "contrast": ["study", "outcome"]}
-_NUMBERS = {"binary": ["events", "n"], "contrast": ["estimate", "se", "variance"]}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TwoArmCounts:
-    """Counts of two-arm studies; all arrays are read-only.
-
-    Attributes
-    ----------
-    study : tuple of str
-        Labels, in the order of the table.
-    events_treated, n_treated, events_control, n_control : (study,)
-        Patients with the event, and all patients, of each arm.
-    """
-
-    study: tuple[str, ...]
-    events_treated: IntArray
-    n_treated: IntArray
-    events_control: IntArray
-    n_control: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Contrasts:
-    """One estimate per study; all arrays are read-only.
-
-    Attributes
-    ----------
-    study : tuple of str
-        Labels, in the order of the table.
-    estimate : (study,)
-        Estimates, on the analysis scale.
-    variance : (study,)
-        Sampling variances, in squared units of `estimate`.
-    """
-
-    study: tuple[str, ...]
-    estimate: FloatArray
-    variance: FloatArray
+KEYS = {"binary": ("study", "arm", "outcome"), "contrast": ("study", "outcome")}
+NUMBERS = {"binary": ("events", "n"), "contrast": ("estimate", "se", "variance")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,7 +74,7 @@ class StudyTable:
     @property
     def studies(self) -> tuple[str, ...]:
         """Study labels, in order of first appearance."""
-        return _distinct(self._frame["study"])
+        return self._labels("study")
 
     @property
     def k(self) -> int:
@@ -125,17 +84,17 @@ class StudyTable:
     @property
     def outcomes(self) -> tuple[str, ...]:
         """Named outcomes, in order of first appearance; none where the table names none."""
-        return tuple(name for name in _distinct(self._frame["outcome"]) if name)
+        return tuple(name for name in self._labels("outcome") if name)
 
     @property
     def arm_names(self) -> tuple[str, ...]:
         """Names of the arms, in order of first appearance; none in a contrast-level table."""
-        return _distinct(self._frame["arm"]) if self.layout == "binary" else ()
+        return self._labels("arm") if self.layout == "binary" else ()
 
     @property
     def covariates(self) -> tuple[str, ...]:
         """Columns that were kept and are not used unless asked for."""
-        known = (*_KEYS[self.layout], *_NUMBERS[self.layout])
+        known = (*KEYS[self.layout], *NUMBERS[self.layout])
         return tuple(name for name in self._frame.columns if name not in known)
 
     def select(
@@ -146,7 +105,7 @@ class StudyTable:
         Parameters
         ----------
         outcome : str, optional
-            Name of the outcome to keep; studies that do not report it are left out.
+            Name of the outcome to keep; studies that do not report it are left out and noted.
         arms : (str, str), optional
             Treated arm, control arm. The sign of every effect follows from it.
 
@@ -166,23 +125,19 @@ class StudyTable:
         >>> load("crins2014").select(arms=("IL-2RA", "control")).arms
         ('IL-2RA', 'control')
         """
-        frame = self._frame
+        frame, notes = self._frame, self.notes
         if outcome is not None:
-            if outcome not in self.outcomes:
-                self._refuse(
-                    Problem(
-                        column="outcome",
-                        value=outcome,
-                        what="no such outcome",
-                        fix=did_you_mean(outcome, self.outcomes),
-                    )
-                )
+            self._refuse(choices.unknown_outcome(outcome, self.outcomes))
             frame = frame[frame["outcome"] == outcome]
-        if arms is not None:
-            self._refuse(*self._arm_problems(arms))
-            self._refuse(*_unpaired(frame, arms))
-            frame = frame[frame["arm"].isin(arms)]
-        return self._with_rows(frame.index, arms=self.arms if arms is None else (arms[0], arms[1]))
+            without = [name for name in self.studies if name not in set(frame["study"])]
+            if without:
+                notes = (*notes, f"without outcome {outcome!r}: {', '.join(without)}")
+        if arms is None:
+            return self._with_rows(frame.index, notes=notes)
+        self._refuse(choices.unfit_arms(arms, self.arm_names))
+        self._refuse(choices.unpaired_studies(frame, arms))
+        rows = frame.index[frame["arm"].isin(arms)]
+        return replace(self._with_rows(rows, notes=notes), arms=(arms[0], arms[1]))
 
     def drop(self, *studies: str) -> "StudyTable":
         """Leave studies out, and note it.
@@ -208,18 +163,11 @@ class StudyTable:
         >>> load("bcg").drop("Aronson 1948").k
         12
         """
-        self._refuse(
-            *(
-                Problem(study=name, what="no such study", fix=did_you_mean(name, self.studies))
-                for name in studies
-                if name not in self.studies
-            )
-        )
-        frame = self._frame[~self._frame["study"].isin(studies)]
-        if len(frame) == 0:
-            self._refuse(Problem(what="no study would be left", fix="Keep at least one."))
-        note = f"left out: {', '.join(studies)}"
-        return replace(self._with_rows(frame.index), notes=(*self.notes, note))
+        self._refuse(choices.unknown_studies(studies, self.studies))
+        rows = self._frame.index[~self._frame["study"].isin(studies)]
+        if len(rows) == 0:
+            self._refuse([Problem(what="no study would be left", fix="Keep at least one.")])
+        return self._with_rows(rows, notes=(*self.notes, f"left out: {', '.join(studies)}"))
 
     def append(self, other: "StudyTable") -> "StudyTable":
         """Add the studies of another table of the same kind.
@@ -247,7 +195,7 @@ class StudyTable:
         >>> bcg.drop("Aronson 1948").append(bcg.drop(*bcg.studies[1:])).k
         13
         """
-        self._refuse(*_misfits(self, other))
+        self._refuse(self._misfits(other))
         printed = None
         if self._printed is not None and other._printed is not None:
             printed = pd.concat([self._printed, other._printed], ignore_index=True)
@@ -275,27 +223,18 @@ class StudyTable:
         """
         if self.layout != "binary":
             what = "the table holds contrasts, not counts"
-            self._refuse(Problem(what=what, fix="Use a measure for contrasts, such as GEN."))
-        problems = self._outcome_problems()
-        if self.arms is None:
-            what = "it is not said which arm is treated and which is control"
-            fix = (
-                "Choose them with select(arms=(TREATED, CONTROL)), or --arms TREATED CONTROL; "
-                f"the arms are {listed(self.arm_names)}."
-            )
-            problems.append(Problem(column="arm", what=what, fix=fix))
-        self._refuse(*problems)
-        counts = [
-            self._frame[self._frame["arm"] == arm].set_index("study").loc[list(self.studies)]
-            for arm in self.arms or ()
-        ]
-        (treated, control) = counts
+            self._refuse([Problem(what=what, fix="Use a measure for contrasts, such as GEN.")])
+        left_open = list(choices.left_open(self._labels("outcome"), self.arms, self.arm_names))
+        if self.arms is None or left_open:
+            raise refusal(self.source, left_open)
+        by_study = {name: rows.set_index("study") for name, rows in self._frame.groupby("arm")}
+        treated, control = (by_study[name].loc[list(self.studies)] for name in self.arms)
         return TwoArmCounts(
             study=self.studies,
-            events_treated=_integers(treated["events"]),
-            n_treated=_integers(treated["n"]),
-            events_control=_integers(control["events"]),
-            n_control=_integers(control["n"]),
+            events_treated=integers(treated["events"]),
+            n_treated=integers(treated["n"]),
+            events_control=integers(control["events"]),
+            n_control=integers(control["n"]),
         )
 
     def contrast(self) -> Contrasts:
@@ -313,100 +252,42 @@ class StudyTable:
         """
         if self.layout != "contrast":
             what = "the table holds counts, not contrasts"
-            self._refuse(Problem(what=what, fix="Use a measure for counts, such as OR."))
-        self._refuse(*self._outcome_problems())
+            self._refuse([Problem(what=what, fix="Use a measure for counts, such as OR.")])
+        self._refuse(choices.left_open(self._labels("outcome"), None, ()))
         return Contrasts(
             study=self.studies,
-            estimate=_floats(self._frame["estimate"]),
-            variance=_floats(self._frame["variance"]),
+            estimate=floats(self._frame["estimate"]),
+            variance=floats(self._frame["variance"]),
         )
 
-    def _refuse(self, *problems: Problem) -> None:
-        if problems:
-            raise refusal(self.source, problems)
+    def _labels(self, column: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._frame[column].tolist()))
 
-    def _with_rows(self, rows: pd.Index, arms: tuple[str, str] | None = None) -> "StudyTable":
+    def _refuse(self, problems: Iterable[Problem]) -> None:
+        found = list(problems)
+        if found:
+            raise refusal(self.source, found)
+
+    def _with_rows(self, rows: pd.Index, *, notes: tuple[str, ...]) -> "StudyTable":
         printed = self._printed
         return replace(
             self,
-            arms=self.arms if arms is None else arms,
+            notes=notes,
             _frame=self._frame.loc[rows].reset_index(drop=True),
             _printed=None if printed is None else printed.loc[rows].reset_index(drop=True),
         )
 
-    def _arm_problems(self, arms: tuple[str, str]) -> list[Problem]:
-        if self.layout != "binary":
-            what = "a contrast-level table has no arms to choose"
-            return [Problem(what=what, fix="Leave arms out; the estimates carry their direction.")]
-        if isinstance(arms, str) or len(arms) != 2:
-            return [Problem(what="two arms are needed", fix="Give (TREATED, CONTROL).")]
-        problems = [
-            Problem(
-                column="arm",
-                value=name,
-                what="no such arm",
-                fix=did_you_mean(name, self.arm_names),
-            )
-            for name in dict.fromkeys(arms)
-            if name not in self.arm_names
-        ]
-        if arms[0] == arms[1]:
-            fix = f"Give two of: {listed(self.arm_names)}."
-            what = "treated and control are the same arm"
-            problems.append(Problem(column="arm", value=arms[0], what=what, fix=fix))
-        return problems
-
-    def _outcome_problems(self) -> list[Problem]:
-        outcomes = _distinct(self._frame["outcome"])
-        if len(outcomes) < 2:
-            return []
-        what = f"there are {len(outcomes)} outcomes"
-        fix = f"Choose one with select(outcome=NAME), or --outcome NAME: {listed(outcomes)}."
-        return [Problem(column="outcome", what=what, fix=fix)]
-
-
-def _unpaired(frame: pd.DataFrame, arms: tuple[str, str]) -> Iterable[Problem]:
-    """Find studies (and outcomes) without one of the two arms."""
-    for (study, outcome), rows in frame.groupby(["study", "outcome"], sort=False):
-        there = set(rows["arm"])
-        for arm in arms:
-            if arm not in there:
-                of = f" for outcome {outcome!r}" if outcome else ""
-                what = f"no arm {arm!r}{of} (it has {listed(rows['arm'])})"
-                yield Problem(study=str(study), what=what, fix=f"Leave it out: drop({study!r}).")
-
-
-def _misfits(one: StudyTable, other: StudyTable) -> list[Problem]:
-    """Say why two tables cannot be joined."""
-    for name in ("layout", "arms", "measure"):
-        mine, theirs = getattr(one, name), getattr(other, name)
-        if mine != theirs:
-            what = f"the {name} of {other.source} is {theirs}, here it is {mine}"
-            return [Problem(column=name, what=what, fix="Join tables of one kind only.")]
-    if bool(one.outcomes) != bool(other.outcomes):
-        what = "one table names its outcome and the other does not"
-        return [Problem(column="outcome", what=what, fix="Name it in both.")]
-    key = _KEYS[one.layout]
-    mine = set(one._frame[key].itertuples(index=False, name=None))
-    rows = [row for row in other._frame[key].itertuples(index=False, name=None) if row in mine]
-    fix = "Rename it, or drop it from one of them."
-    return [
-        Problem(study=study, what=f"also in {other.source}", fix=fix)
-        for study in dict.fromkeys(row[0] for row in rows)
-    ]
-
-
-def _distinct(labels: pd.Series) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(labels.tolist()))
-
-
-def _integers(column: pd.Series) -> IntArray:
-    array = column.to_numpy(dtype=np.int64, copy=True)
-    array.setflags(write=False)
-    return array
-
-
-def _floats(column: pd.Series) -> FloatArray:
-    array = column.to_numpy(dtype=np.float64, copy=True)
-    array.setflags(write=False)
-    return array
+    def _misfits(self, other: "StudyTable") -> list[Problem]:
+        for name in ("layout", "arms", "measure"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                what = f"the {name} of {other.source} is {theirs}, here it is {mine}"
+                return [Problem(column=name, what=what, fix="Join tables of one kind only.")]
+        if bool(self.outcomes) != bool(other.outcomes):
+            what = "one table names its outcome and the other does not"
+            return [Problem(column="outcome", what=what, fix="Name it in both.")]
+        key = list(KEYS[self.layout])
+        mine, theirs = (
+            table[key].itertuples(index=False, name=None) for table in (self._frame, other._frame)
+        )
+        return list(choices.repeated_rows(mine, theirs, other.source))

@@ -39,7 +39,10 @@ def test_the_q_profile_interval_solves_its_equations_to_all_digits(golden):
 @pytest.mark.parametrize(("name", "measure"), CASES)
 def test_intervals_and_p_values_agree_with_metafor(name, measure, method, golden):
     block = golden("metafor_pool")[name][measure]["inverse_variance"][method]
-    for want, df in ((block, None), *((block[key], block["k"] - 1) for key in ("knha", "adhoc") if key in block)):
+    for want, df in (
+        (block, None),
+        *((block[key], block["k"] - 1) for key in ("knha", "adhoc") if key in block),
+    ):
         found = symmetric_interval(block["beta"], want["se"], level=0.95, df=df)
         assert_allclose([found.low, found.high], [want["ci_lb"], want["ci_ub"]], rtol=CLOSED)
         assert_allclose(two_sided_p(block["beta"], want["se"], df=df), want["pval"], rtol=CLOSED)

@@ -1,21 +1,14 @@
 import numpy as np
 import pytest
-from frequentist.effect_sets import covariances, effect_sets
+from frequentist.effect_sets import effect_sets
 from frequentist.metafor_cases import CASES, arrays
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from tolerances import CLOSED, ITERATIVE
 
-from bayesmeta.errors import DesignError, NotEstimableError
-from bayesmeta.frequentist.tau2 import (
-    TAU2,
-    fit_reml,
-    restricted_log_likelihood,
-    tau2_dl,
-    tau2_reml,
-    tau2_where_q_is,
-)
+from bayesmeta.errors import DesignError
+from bayesmeta.frequentist.tau2 import TAU2, tau2_dl, tau2_where_q_is
 
 ITERATED = ("REML",)
 
@@ -28,20 +21,6 @@ def test_tau2_agrees_with_metafor(name, measure, method, golden):
     assert_allclose(
         TAU2[method](*arrays(block)), want, rtol=ITERATIVE if method in ITERATED else CLOSED
     )
-
-
-@pytest.mark.parametrize(("name", "measure"), CASES)
-def test_the_restricted_likelihood_agrees_with_metafor(name, measure, golden):
-    block = golden("metafor_pool")[name][measure]
-    want = block["inverse_variance"]["REML"]
-    found = restricted_log_likelihood(np.array(want["tau2"]), *arrays(block))
-    assert_allclose(found, want["logLik"], rtol=CLOSED)
-
-
-def test_reml_solves_its_equation_to_all_digits(golden):
-    # root of the score in 40-digit decimal arithmetic; metafor's own stops 1e-8 away
-    found = tau2_reml(*arrays(golden("metafor_pool")["nielweise2007"]["RD"]))
-    assert_allclose(found, 0.00012255294225375203761, rtol=1e-11)
 
 
 @pytest.mark.parametrize("method", TAU2)
@@ -58,51 +37,6 @@ def test_dl_with_moderators_equates_q_with_its_expectation():
     W = np.diag(1 / v)
     P = W - W @ X @ np.linalg.inv(X.T @ W @ X) @ X.T @ W
     assert_allclose(tau2_dl(y, v, X), (y @ P @ y - 3) / np.trace(P), rtol=1e-10)
-
-
-def dense_restricted_likelihood(t, y, S, X):
-    V = S + t * np.eye(len(y))
-    W = np.linalg.inv(V)
-    A = X.T @ W @ X
-    r = y - X @ np.linalg.solve(A, X.T @ W @ y)
-    return -0.5 * (np.linalg.slogdet(V)[1] + np.linalg.slogdet(A)[1] + r @ W @ r)
-
-
-@given(st.data(), effect_sets(min_rows=4, moderators=1))
-def test_no_tau2_is_more_likely_than_the_reml_estimate(data, effects):
-    y, v, X = effects.arrays
-    S = data.draw(covariances(len(y))) if data.draw(st.booleans()) else np.diag(v)
-    best = float(tau2_reml(y, S, X))
-    top = dense_restricted_likelihood(best, y, S, X)
-    others = [0.0, *np.geomspace(1e-6, 1e3, 200), best * 0.999, best * 1.001]
-    assert max(dense_restricted_likelihood(t, y, S, X) for t in others) <= top + 1e-9
-
-
-def test_reml_takes_the_higher_of_two_peaks():
-    y = np.array([0.0, 0.03, -0.04, 0.02, 3.0, -2.5, 2.0])
-    v = np.array([1e-4, 1e-4, 1e-4, 1e-4, 1.0, 1.0, 1.0])
-    X = np.ones((7, 1))
-    t = np.concatenate([[0.0], np.geomspace(1e-6, 1e2, 4000)])
-    heights = np.array([dense_restricted_likelihood(s, y, np.diag(v), X) for s in t])
-    peaks = np.flatnonzero((heights[1:-1] > heights[:-2]) & (heights[1:-1] > heights[2:])) + 1
-    assert len(peaks) == 2
-    assert_allclose(tau2_reml(y, v, X), t[heights.argmax()], rtol=0.01)
-
-
-def test_reml_reports_its_last_step_and_raises_when_stopped_early():
-    y, v, X = np.array([0.1, 0.9, -0.4]), np.array([0.1, 0.01, 0.2]), np.ones((3, 1))
-    fit = fit_reml(y, v, X)
-    assert 1 < fit.iterations < 20
-    assert fit.last_step <= 1e-12
-    with pytest.raises(NotEstimableError, match="did not converge in 1 steps"):
-        fit_reml(y, v, X, max_iterations=1)
-
-
-def test_reml_says_when_the_estimate_is_at_its_bound():
-    y, v, X = np.array([0.1, 0.2, 0.15]), np.ones(3), np.ones((3, 1))
-    fit = fit_reml(np.stack([y, 20 * y]), np.stack([v, v]), X)
-    assert fit.boundary.tolist() == [True, False]
-    assert fit.tau2[0] == 0.0
 
 
 @pytest.mark.parametrize("method", TAU2)

@@ -1,0 +1,376 @@
+"""The cross-check: published, frequentist, exact and NUTS, side by side, with a verdict."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from bayesmeta.checks.agreement import LIMIT, Agreement, compare_posteriors
+from bayesmeta.checks.published_row import PublishedRow
+from bayesmeta.checks.rows import (
+    Row,
+    make_posterior_row,
+    make_published_row,
+    make_reference_row,
+    make_refused_row,
+    rows_frame,
+    tidy_frame,
+)
+from bayesmeta.effects import Effects, Measure, compute_effects, get_measure
+from bayesmeta.errors import AccuracyError, ModelError, NotExactError, SamplingError
+from bayesmeta.frequentist import Reference, pool
+from bayesmeta.inference.fit import fit
+from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
+from bayesmeta.model import Model
+from bayesmeta.progress import Progress, silent
+from bayesmeta.studies import StudyTable
+
+type Direction = Literal["higher", "lower"]
+type Software = Literal["metafor", "RevMan 5"]
+
+METHODS_OF: dict[Software, tuple[str, ...]] = {
+    "metafor": ("EE", "MH", "DL", "REML"),
+    "RevMan 5": ("EE", "MH-RM", "DL", "REML"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one check found.
+
+    Attributes
+    ----------
+    subject : str
+        What was checked, such as "NUTS (normal)".
+    ok : bool
+        Whether it passed.
+    text : str
+        The finding, as a sentence.
+    """
+
+    subject: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CheckedModel:
+    """One model fitted by two roads.
+
+    Attributes
+    ----------
+    name : str
+        The likelihood's name, numbered where several models have the same.
+    model : Model
+    exact, nuts : Posterior or None
+        None where the road was not asked for, or could not be taken.
+    agreement : Agreement or None
+        Of the two, where both are there.
+    failures : dict
+        Road ("exact", "nuts") to the reason why it could not be taken.
+    """
+
+    name: str
+    model: Model
+    exact: Posterior | None
+    nuts: Posterior | None
+    agreement: Agreement | None
+    failures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CrossCheck:
+    """One comparison and outcome by every road.
+
+    Attributes
+    ----------
+    outcome : str
+        Name of the outcome; "" where it has none.
+    better : {"higher", "lower"} or None
+        Good direction of the effect, where it is known.
+    measure : Measure
+    level : float
+        Probability of every interval.
+    studies : StudyTable
+    effects : Effects
+        Effects of the studies, as the inverse-variance methods take them.
+    published : PublishedRow or None
+    reference : Reference
+        The frequentist rows.
+    models : tuple of CheckedModel
+    verdicts : tuple of Verdict
+    notes : tuple of str
+        What a reader should know of data and effects.
+    """
+
+    outcome: str
+    better: Direction | None
+    measure: Measure
+    level: float
+    studies: StudyTable
+    effects: Effects
+    published: PublishedRow | None
+    reference: Reference
+    models: tuple[CheckedModel, ...]
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether any check failed."""
+        return not all(verdict.ok for verdict in self.verdicts)
+
+    @property
+    def posteriors(self) -> dict[str, Posterior]:
+        """Give the posteriors by their labels: "exact (normal)" and so on, then "NUTS (normal)"."""
+        exact = {f"exact ({one.name})": one.exact for one in self.models}
+        nuts = {f"NUTS ({one.name})": one.nuts for one in self.models}
+        return {label: found for label, found in (exact | nuts).items() if found is not None}
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Give the rows of the table: published, frequentist, exact, NUTS."""
+        rows = [make_reference_row(row) for row in self.reference]
+        if self.published is not None:
+            rows.insert(0, make_published_row(self.published, self.measure))
+        for one in self.models:
+            if one.exact is not None:
+                rows.append(make_posterior_row(one.name, one.exact, self.level))
+            else:
+                rows.append(make_refused_row("exact", one.name, one.failures["exact"]))
+        for one in self.models:
+            if one.nuts is not None:
+                rows.append(make_posterior_row(one.name, one.nuts, self.level, one.agreement))
+            elif "nuts" in one.failures:
+                rows.append(make_refused_row("nuts", one.name, one.failures["nuts"]))
+        return tuple(rows)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row per road and method.
+
+        Returns
+        -------
+        DataFrame
+            Numbers on the analysis scale named in `scale`; the natural scale named in
+            `natural_scale` has columns of its own, `natural_estimate` and so on. tau is on the
+            analysis scale. The estimate of a posterior is its median, which is the median on
+            both scales. `z_largest` and `z_mean` are differences from the exact posterior in
+            Monte Carlo standard errors.
+        """
+        return rows_frame(self.rows, self.measure, outcome=self.outcome, level=self.level)
+
+    def to_long(self) -> pd.DataFrame:
+        """Give every estimate in a row of its own, each with its scale.
+
+        Returns
+        -------
+        DataFrame
+            Columns outcome, road, method, quantity (mu, theta_new, tau, p_below_null, theta,
+            observed), study, estimate, low, high, scale, level.
+        """
+        return tidy_frame(
+            self.rows,
+            self.effects,
+            self.posteriors,
+            self.measure,
+            outcome=self.outcome,
+            level=self.level,
+        )
+
+
+def crosscheck(
+    models: Model | Sequence[Model],
+    studies: StudyTable,
+    *,
+    methods: Sequence[str] | None = None,
+    software: Software = "metafor",
+    published: PublishedRow | None = None,
+    nuts: bool = True,
+    rng: int | np.random.Generator = 1,
+    draws: int = 2000,
+    tune: int = 1000,
+    chains: int = 4,
+    target_accept: float = 0.9,
+    level: float = 0.95,
+    outcome: str = "",
+    better: Direction | None = None,
+    progress: Progress = silent,
+) -> CrossCheck:
+    """Analyse the same studies by every road, and compare.
+
+    Parameters
+    ----------
+    models : Model or sequence of Model
+        Of one measure and zero-cell rule; usually one per likelihood.
+    studies : StudyTable
+        One comparison of one outcome.
+    methods : sequence of str, optional
+        Frequentist methods, keys of `METHODS`. Not given, inverse variance, Mantel-Haenszel (in
+        the form of `software`), DerSimonian-Laird and REML, as far as they fit the data. One
+        without an estimate for these data keeps its row and says why.
+    published : PublishedRow, optional
+        Shown first.
+    nuts : bool
+        Whether to sample each model as well, and hold the exact posterior against it.
+    rng : int or Generator
+        Gives each NUTS run its seed, which is in its diagnostics.
+    draws, tune, chains, target_accept
+        Of NUTS; draws and tuning steps are per chain.
+    level : float
+        Probability of every interval, in (0.5, 1).
+    outcome, better
+        For tables and figures.
+    progress : Progress
+        Told of every step.
+
+    Returns
+    -------
+    CrossCheck
+        It failed where a NUTS run fails its diagnostics, or is 4 Monte Carlo standard errors or
+        more from the exact posterior in any of the compared numbers, or a fit did not finish.
+
+    Raises
+    ------
+    ModelError
+        Models, methods and studies do not fit together.
+    ImproperPosteriorError
+        The priors leave the posterior improper for these studies.
+
+    Examples
+    --------
+    >>> import bayesmeta as bm
+    >>> model = bm.Model(measure="OR", likelihood=bm.NormalLikelihood(),
+    ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
+    >>> result = crosscheck(model, bm.load("bcg"), nuts=False)
+    >>> result.to_frame()["natural_estimate"].round(3).to_list()
+    [0.647, 0.622, 0.474, 0.475, 0.479]
+    """
+    models = (models,) if isinstance(models, Model) else tuple(models)
+    first = _require_one_kind(models)
+    bound = [model.bind(studies) for model in models]  # a misfit is told before any work
+    progress.advance("frequentist reference")
+    effects = compute_effects(studies, first.measure, correction=first.correction)
+    reference = _pool(studies, first, methods, software, level)
+    names = _names(models)
+    exact: list[Posterior | str] = []
+    for name, model in zip(names, models, strict=True):
+        progress.advance(f"exact posterior, {name} likelihood")
+        exact.append(_attempt(lambda model=model: fit(model, studies)))
+    sampled: list[Posterior | str | None] = [None] * len(models)
+    if nuts:
+        seeds = np.random.default_rng(rng).integers(2**31, size=len(models))
+        for i, (name, model) in enumerate(zip(names, models, strict=True)):
+            progress.advance(f"NUTS, {name} likelihood")
+            sampled[i] = _attempt(
+                lambda model=model, seed=seeds[i]: fit(
+                    model, studies, engine="nuts", rng=int(seed), draws=draws, tune=tune,
+                    chains=chains, target_accept=target_accept, progress=progress,
+                )
+            )  # fmt: skip
+    checked = tuple(map(_checked, names, models, exact, sampled))
+    told = [studies.notes, effects.notes, *(one.data.notes for one in bound)]
+    return CrossCheck(
+        outcome=outcome,
+        better=better,
+        measure=get_measure(first.measure),
+        level=level,
+        studies=studies,
+        effects=effects,
+        published=published,
+        reference=reference,
+        models=checked,
+        verdicts=tuple(verdict for one in checked for verdict in _verdicts(one)),
+        notes=tuple(dict.fromkeys(note for notes in told for note in notes)),
+    )
+
+
+def _require_one_kind(models: tuple[Model, ...]) -> Model:
+    """Give the first model, if all have its measure and zero-cell rule."""
+    if not models:
+        raise ModelError("There is no model to check. Give one Model, or several.")
+    first = models[0]
+    for model in models:
+        if (model.measure, model.correction) != (first.measure, first.correction):
+            raise ModelError(
+                "The models have different measures or zero-cell rules, so that they cannot share "
+                "a table. Cross-check them one by one."
+            )
+    return first
+
+
+def _names(models: tuple[Model, ...]) -> tuple[str, ...]:
+    """Name models by their likelihoods, with a number where that is not enough."""
+    likelihoods = [str(model.likelihood) for model in models]
+    return tuple(
+        name if likelihoods.count(name) == 1 else f"{name} {likelihoods[: i + 1].count(name)}"
+        for i, name in enumerate(likelihoods)
+    )
+
+
+def _pool(
+    studies: StudyTable,
+    model: Model,
+    methods: Sequence[str] | None,
+    software: Software,
+    level: float,
+) -> Reference:
+    """Pool by the methods asked for; one without an estimate keeps its row, and says why."""
+    found = pool(studies, model.measure, level=level, correction=model.correction)
+    if methods is None:
+        methods = [name for name in METHODS_OF[software] if name in found.methods]
+    unfit = [name for name in methods if name not in found.methods]
+    if unfit:
+        pool(studies, model.measure, methods=unfit)  # raises, and says why
+    return replace(found, rows=tuple(found[name] for name in dict.fromkeys(methods)))
+
+
+def _attempt(run: Callable[[], Posterior]) -> Posterior | str:
+    """Give the posterior, or the reason why this road cannot be taken."""
+    try:
+        return run()
+    except (NotExactError, AccuracyError, SamplingError) as error:
+        return error.message
+
+
+def _checked(
+    name: str, model: Model, exact: Posterior | str, sampled: Posterior | str | None
+) -> CheckedModel:
+    roads = {"exact": exact, "nuts": sampled}
+    found = {road: fit for road, fit in roads.items() if isinstance(fit, Posterior)}
+    return CheckedModel(
+        name=name,
+        model=model,
+        exact=found.get("exact"),
+        nuts=found.get("nuts"),
+        agreement=compare_posteriors(found["exact"], found["nuts"]) if len(found) == 2 else None,
+        failures={road: reason for road, reason in roads.items() if isinstance(reason, str)},
+    )
+
+
+def _verdicts(one: CheckedModel) -> Iterator[Verdict]:
+    """Judge the roads that were taken, and those that could not be."""
+    exact, nuts = f"exact ({one.name})", f"NUTS ({one.name})"
+    for road, reason in one.failures.items():
+        yield Verdict(subject=exact if road == "exact" else nuts, ok=False, text=reason)
+    if one.exact is not None and isinstance(one.exact.accuracy, Accuracy):
+        accuracy = one.exact.accuracy
+        text = f"numerical error {accuracy.error:.0e}, tolerance {accuracy.tol:.0e}"
+        yield Verdict(subject=exact, ok=accuracy.ok, text=text)
+    if one.nuts is not None and isinstance(one.nuts.accuracy, Diagnostics):
+        failures = one.nuts.accuracy.failures
+        text = "; ".join(failures) if failures else "diagnostics passed"
+        yield Verdict(subject=nuts, ok=not failures, text=text)
+    if one.agreement is not None:
+        yield _verdict_on(one.agreement, nuts, exact)
+
+
+def _verdict_on(agreement: Agreement, nuts: str, exact: str) -> Verdict:
+    worst = agreement.largest
+    where = f"{abs(worst.z):.1f} Monte Carlo standard errors in the {worst.statistic} of "
+    where += f"{worst.parameter}, the most of {len(agreement.differences)} compared"
+    if agreement.ok:
+        return Verdict(subject=nuts, ok=True, text=f"agrees with {exact}: {where}")
+    text = f"disagrees with {exact}: {where} ({LIMIT:g} is the limit)"
+    return Verdict(subject=nuts, ok=False, text=text)

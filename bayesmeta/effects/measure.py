@@ -1,0 +1,98 @@
+"""Effect measures, and the effects of a table on the analysis scale."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmeta.scales import LOG, FloatArray, Scale
+from bayesmeta.studies.layouts import LayoutKind
+
+type BoolArray = NDArray[np.bool_]
+type Correction = Literal["only0", "all", "none"]
+type TwoByTwo = Callable[
+    [FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """An effect measure: what it is called, and how data become effects.
+
+    Attributes
+    ----------
+    name : str
+        Short name, as in metafor: "OR".
+    label : str
+        Name in words: "odds ratio".
+    scale : Scale
+        Analysis scale, on which effects are pooled.
+    layout : {"binary", "contrast"}
+        Data that it is computed from; every measure also takes contrasts that are on its scale.
+    compute : callable or None
+        (a, b, c, d) -> (y, v): events and non-events, treated then control, to effects and
+        sampling variances on the analysis scale; any shape. None where effects are given.
+    default_effect_prior, default_heterogeneity_prior : str or None
+        Priors on the analysis scale that are used, and said so, where none are given.
+
+    Examples
+    --------
+    >>> from bayesmeta.effects import MEASURES
+    >>> MEASURES["OR"].label, MEASURES["OR"].analysis_label
+    ('odds ratio', 'log OR')
+    """
+
+    name: str
+    label: str
+    scale: Scale
+    layout: LayoutKind
+    compute: TwoByTwo | None = None
+    default_effect_prior: str | None = None
+    default_heterogeneity_prior: str | None = None
+
+    @property
+    def analysis_label(self) -> str:
+        """Name of the effect on the analysis scale, such as "log OR"."""
+        return f"log {self.name}" if self.scale is LOG else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Effects:
+    """Effects on the analysis scale; the arrays are read-only.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Label of each row.
+    y : (row,)
+        Effects on the analysis scale (log for ratios).
+    S : (row,) or (row, row)
+        Sampling variances of `y`, or their full covariance, in squared units of `y`.
+    measure : Measure
+        What the effects measure.
+    correction : {"only0", "all", "none"}
+        Zero-cell rule that was in force.
+    corrected : (row,)
+        Rows to which 1/2 was added.
+    notes : tuple of str
+        What a reader of the result should know.
+    row_notes : tuple of str
+        The same for each row; "" where there is nothing to say.
+    """
+
+    study: tuple[str, ...]
+    y: FloatArray
+    S: FloatArray
+    measure: Measure
+    correction: Correction
+    corrected: BoolArray
+    notes: tuple[str, ...] = ()
+    row_notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("y", "S", "corrected"):
+            array = getattr(self, name).copy()
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)

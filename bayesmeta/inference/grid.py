@@ -1,0 +1,259 @@
+"""Exact posterior for one-dimensional study likelihoods: quadrature over (mu, tau).
+
+Whatever the data are, study i enters only through g_i(theta), tabulated once (`integrate`). The
+joint posterior of (mu, tau) is evaluated on a plane of nodes: even on a mapped line of tau, and for
+each tau even on a line of mu about that tau's own conditional. Marginals are mixtures over the
+nodes, exact between them (`marginals`).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from bayesmeta.errors import AccuracyError, NotExactError
+from bayesmeta.inference.marginals import Marginal, Mixture, NormalMixture, SincDensity
+from bayesmeta.inference.plane import (
+    Plane,
+    Surface,
+    cover,
+    evaluate_plane,
+    first_plane,
+    move_ranges,
+    refine,
+    resolved_rows,
+)
+from bayesmeta.inference.posterior import Accuracy, Posterior
+from bayesmeta.inference.propriety import TailOrder, find_tail_order
+from bayesmeta.inference.quadrature import SinhMap, nyquist
+from bayesmeta.inference.study_effects import GridJoint, StudyEffects
+from bayesmeta.model import BoundModel
+from bayesmeta.scales import FloatArray
+
+_LAST_TAU, _LAST_MU = 2049, 1281
+_MOST_NODES = 2_000_000
+_PROBS = np.array([0.025, 0.5, 0.975])
+_HERMITE, _HERMITE_WEIGHTS = np.polynomial.hermite.hermgauss(16)
+
+
+def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
+    """Exact posterior for any one-dimensional study likelihood and effect prior, X = 1.
+
+    Parameters
+    ----------
+    bound : BoundModel
+    tol : float
+        Largest accepted change of any reported quantity when the nodes are halved.
+
+    Raises
+    ------
+    NotExactError
+        The rows are correlated, or the effect prior has a support that is not covered.
+    ImproperPosteriorError
+        The posterior does not integrate.
+    AccuracyError
+        The tolerance was not met.
+    """
+    _require_supported(bound)
+    tails = find_tail_order(bound)
+    plane = first_plane(bound)
+    integral = None
+    error = np.inf
+    for _ in range(40):
+        integral = cover(bound, plane, integral)
+        surface = evaluate_plane(bound, plane, integral)
+        moved = move_ranges(surface, tails)
+        if moved is not None:
+            plane = moved
+            continue
+        in_tau, in_mu = _spectra(surface)
+        if max(in_tau, in_mu) <= tol:
+            posterior = _assemble(bound, surface, tails, tol)
+            in_tau, in_mu, rest = _measure_error(posterior, surface, in_tau, in_mu)
+            error = max(in_tau, in_mu) + rest
+            if error <= tol:
+                return replace(posterior, accuracy=replace(posterior.accuracy, error=error))
+            if max(in_tau, in_mu) <= tol / 2:
+                break
+        error = max(in_tau, in_mu)
+        plane = refine(plane, in_tau > tol / 2, in_mu > tol / 2)
+        if plane.n_tau > _LAST_TAU or plane.n_mu > _LAST_MU or plane.n_tau * plane.n_mu > _MOST_NODES:
+            break
+    raise AccuracyError(
+        f"The exact fit still moves by {error:.1e} (tol {tol:.0e}) at {plane.n_tau} x {plane.n_mu} "
+        'nodes of (tau, mu); a prior or likelihood may have a kink. engine="nuts" does not need this'
+    )
+
+
+def _require_supported(bound: BoundModel) -> None:
+    covariance = getattr(bound.data, "S", None)
+    if covariance is not None and covariance.ndim == 2:
+        raise NotExactError(
+            "The grid engine needs independent studies; these effects are correlated. "
+            'Use a normal, flat or fixed effect prior (the Gaussian engine), or engine="nuts"'
+        )
+    low, high = bound.model.effect.support
+    if np.isinf(low) and np.isfinite(high):
+        raise NotExactError(
+            f"The effect prior {bound.model.effect} is bounded above only. Swap the arms, so that "
+            'it is bounded below, or use engine="nuts"'
+        )
+
+
+def _spectra(surface: Surface) -> tuple[float, float]:
+    """Spectrum of the masses at the nodes' highest frequencies, in tau and in mu."""
+    mass = surface.mass
+    in_tau = float(nyquist(mass.sum(axis=1))) if mass.shape[0] > 1 else 0.0
+    in_mu = float(nyquist(mass).sum()) if mass.shape[1] > 1 else 0.0
+    return in_tau, in_mu
+
+
+def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float) -> Posterior:
+    """Put the nodes into marginals."""
+    plane, mass = surface.plane, surface.mass
+    moments = {"has_mean": tails.has_moment(1), "has_sd": tails.has_moment(2)}
+    of_mu = {
+        "has_mean": tails.has_moment(1, of_mu=True),
+        "has_sd": tails.has_moment(2, of_mu=True),
+    }
+    mu = _mu_marginal(plane, mass, None, of_mu)
+    tau: Marginal
+    if plane.of_tau is None:
+        tau = NormalMixture(means=plane.tau, sds=np.zeros(1), weights=np.ones(1))
+    else:
+        tau = SincDensity(
+            start=np.array([plane.v_low]),
+            step=np.array([plane.v_step]),
+            masses=mass.sum(axis=1)[None],
+            coordinate=plane.of_tau,
+            **moments,
+        )
+    notes = list(bound.data.notes)
+    if not (moments["has_mean"] and moments["has_sd"]):
+        notes.append(
+            f"the posterior of tau falls as tau^-{tails.order:g}: moments that do not exist are "
+            "not given; medians and intervals are"
+        )
+    return Posterior(
+        bound=bound,
+        engine="grid",
+        mu=mu,
+        tau=tau,
+        theta_new=_new_effect(plane, mass, moments),
+        theta=StudyEffects(bound=bound, surface=surface),
+        log_marginal_likelihood=surface.log_evidence,
+        accuracy=Accuracy(error=0.0, tol=tol, nodes=(plane.n_tau, plane.n_mu)),
+        joint=GridJoint(bound=bound, surface=surface),
+        notes=tuple(notes),
+    )
+
+
+def _mu_marginal(
+    plane: Plane, mass: FloatArray, shift: FloatArray | None, moments: dict[str, bool]
+) -> NormalMixture | SincDensity:
+    """Mu, with a component for each node of tau; `shift` (tau,) moves them."""
+    if plane.of_mu is None:
+        means = plane.mu[:, 0] if shift is None else plane.mu[:, 0] + shift
+        return NormalMixture(means=means, sds=np.zeros(len(means)), weights=mass[:, 0], **moments)
+    matters = mass.sum(axis=1) > 1e-18 * mass.sum()
+    of_mu = plane.of_mu
+    if isinstance(of_mu, SinhMap):
+        of_mu = replace(of_mu, center=of_mu.center[matters], scale=of_mu.scale[matters])
+    return SincDensity(
+        start=plane.x_low[matters],
+        step=plane.x_step[matters],
+        masses=mass[matters],
+        coordinate=of_mu,
+        shift=None if shift is None else shift[matters],
+        **moments,
+    )
+
+
+def _new_effect(plane: Plane, mass: FloatArray, moments: dict[str, bool]) -> Marginal:
+    """theta_new = mu + tau z: normals about the nodes of mu where they resolve tau, else shifts.
+
+    Where tau is small against the spacing, z is integrated by Gauss-Hermite and each of its nodes
+    moves the density of mu, which is smooth on the scale of tau.
+    """
+    wide = resolved_rows(plane)
+    tau = plane.tau
+    parts: list[NormalMixture | SincDensity] = []
+    if wide.any():
+        means = plane.mu[wide]
+        parts.append(
+            NormalMixture(
+                means=means.reshape(-1),
+                sds=np.broadcast_to(tau[wide, None], means.shape).reshape(-1),
+                weights=mass[wide].reshape(-1),
+            )
+        )
+    narrow = ~wide & (mass.sum(axis=1) > 1e-18)
+    if narrow.any():
+        order = np.repeat(np.flatnonzero(narrow), len(_HERMITE))
+        node = np.tile(np.arange(len(_HERMITE)), int(narrow.sum()))
+        weight = _HERMITE_WEIGHTS[node] / np.sqrt(np.pi)
+        shift = np.sqrt(2) * tau[order] * _HERMITE[node]
+        moved = replace(plane, n_tau=len(order), x_low=plane.x_low[order], x_high=plane.x_high[order])
+        if isinstance(plane.of_mu, SinhMap):
+            of_mu = SinhMap(
+                center=plane.of_mu.center[order], scale=plane.of_mu.scale[order], bend=plane.of_mu.bend
+            )
+            moved = replace(moved, of_mu=of_mu)
+        parts.append(_mu_marginal(moved, mass[order] * weight[:, None], shift, {}))
+    second = (mass * (tau**2)[:, None]).sum()
+    center = (mass * plane.mu).sum()
+    spread = (mass * (plane.mu - center) ** 2).sum()
+    mean = center if moments["has_mean"] else np.nan
+    sd = np.sqrt(spread + second) if moments["has_sd"] else np.nan
+    return Mixture(parts=tuple(parts), mean=np.asarray(mean), sd=np.asarray(sd))
+
+
+def _measure_error(
+    posterior: Posterior, surface: Surface, in_tau: float, in_mu: float
+) -> tuple[float, float, float]:
+    """Error bounds: of the nodes of tau, of those of mu, and of the sums inside and rounding."""
+    mass, plane = surface.mass, surface.plane
+    full = _quantities(mass, plane)
+    errors = [in_tau, in_mu]
+    for axis, thinned in ((0, mass[::2]), (1, mass[:, ::2])):
+        if mass.shape[axis] > 1:
+            thin = _quantities(thinned / thinned.sum(), plane, axis)
+            errors[axis] = max(errors[axis], *_relative(full, thin, posterior))
+    amplify = 1.0
+    for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
+        if isinstance(marginal, SincDensity):
+            q = marginal.quantile(_PROBS)
+            scale = q if relative else (q[2] - q[0]) / 4
+            amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
+    errors = [max(error, amplify * spectrum)
+              for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
+    heavy = np.flatnonzero(mass.reshape(-1) > 1e-9 * mass.max())
+    check = heavy[:: max(1, len(heavy) // 100)]
+    tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
+    inside = surface.integral.error(plane.mu.reshape(-1)[check], tau)
+    eps = float(np.finfo(float).eps)
+    return errors[0], errors[1], inside + eps * (64 + 8 * abs(surface.log_evidence))
+
+
+def _quantities(mass: FloatArray, plane: Plane, thinned: int | None = None) -> FloatArray:
+    """Means and sds of mu and tau, and the sd of theta_new, from the masses of (some) nodes."""
+    mu, tau = plane.mu, plane.tau
+    if thinned == 0:
+        mu, tau = mu[::2], tau[::2]
+    elif thinned == 1:
+        mu = mu[:, ::2]
+    of_tau = mass.sum(axis=1)
+    mean, mean_tau = (mass * mu).sum(), of_tau @ tau
+    spread = (mass * (mu - mean) ** 2).sum()
+    return np.array([mean, spread**0.5, mean_tau, (of_tau @ (tau - mean_tau) ** 2) ** 0.5,
+                     (spread + of_tau @ tau**2) ** 0.5])  # fmt: skip
+
+
+def _relative(full: FloatArray, thin: FloatArray, posterior: Posterior) -> list[float]:
+    """Changes of the moments that exist: of means by the sd, the rest relative."""
+    scale = np.array([full[1], full[1], full[2], full[3], full[4]])
+    has = np.isfinite(
+        [float(m) for m in (posterior.mu.mean, posterior.mu.sd, posterior.tau.mean,
+                            posterior.tau.sd, posterior.theta_new.sd)]
+    ) & (scale > 0)  # fmt: skip
+    return [float(c) for c in np.abs(full - thin)[has] / scale[has]] or [0.0]
+

@@ -1,0 +1,23 @@
+"""What every test may use."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], Any]:
+    """golden(name): the numbers of tests/golden/NAME.json, with their source."""
+
+    def read(name: str) -> Any:
+        path = Path(__file__).parent / "golden" / f"{name}.json"
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    return read

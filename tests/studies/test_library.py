@@ -1,0 +1,62 @@
+import pytest
+from numpy.testing import assert_array_equal
+
+from bayesmeta.errors import StudyTableError
+from bayesmeta.studies import available, bundled, load
+
+STUDIES = {
+    "bcg": 13,
+    "crins2014": 6,
+    "eight_schools": 8,
+    "hine1989": 6,
+    "nielweise2007": 18,
+    "yusuf1985_table6": 21,
+}
+
+
+@pytest.mark.parametrize(("name", "k"), STUDIES.items())
+def test_a_bundled_table_has_the_studies_of_its_publication(name, k):
+    assert name in available()
+    table = load(name)
+    assert (table.k, table.source) == (k, name)
+    assert table.citation
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_bundled_table_loads_and_says_where_it_comes_from(name):
+    assert load(name).k > 0
+    source = bundled.read_source(bundled.bundled_folders()[name])
+    for key in ("title", "citation", "licence", "layout", "units", "taken"):
+        assert source[key], key
+
+
+def test_numbers_as_printed_in_the_publications():
+    crins = load("crins2014").select(arms=("IL-2RA", "control")).two_arm()
+    assert_array_equal(crins.events_treated, [14, 16, 3, 9, 4, 0])
+    assert_array_equal(crins.n_treated, [61, 28, 18, 54, 36, 50])
+    assert_array_equal(crins.events_control, [15, 19, 8, 29, 11, 3])
+    assert_array_equal(crins.n_control, [20, 28, 12, 54, 36, 34])
+    schools = load("eight_schools").contrast()
+    assert_array_equal(schools.estimate, [28.39, 7.94, -2.75, 6.82, -0.64, 0.63, 18.01, 12.16])
+    assert load("eight_schools").measure == "GEN"
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(StudyTableError, match=r"bcq: no bundled table has this name.*'bcg'"):
+        load("bcq")
+
+
+def test_an_installed_package_takes_its_own_data_and_nested_names(tmp_path, monkeypatch):
+    folder = tmp_path / "_data" / "review" / "binary"
+    folder.mkdir(parents=True)
+    (folder / "studies.csv").write_text("study,yi,vi\nHart,1,1\n", encoding="utf-8")
+    (folder / "source.toml").write_text('title = "T"\ncitation = "C"\n', encoding="utf-8")
+    monkeypatch.setattr(bundled, "files", lambda _: tmp_path)
+    assert available() == {"review/binary": "T"}
+    assert load("review/binary").source == "review/binary"
+
+
+def test_an_installation_without_data_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundled, "files", lambda _: tmp_path / "bayesmeta")
+    with pytest.raises(FileNotFoundError, match="reinstall"):
+        available()
