@@ -174,7 +174,7 @@ def binary_effects(
         measure=measure,
         correction=correction,
         corrected=corrected,
-        notes=_notes(counts.study, correction, corrected, one_sided & corrected),
+        notes=_notes(counts.study, correction, corrected, one_sided),
         row_notes=tuple("1/2 added to every cell" if row else "" for row in corrected),
     )
 

@@ -188,9 +188,7 @@ def mantel_haenszel_rd(tables: Tables) -> CountEstimate:
     difference = ((a * n2 - c * n1) / N).sum(-1) / weight
     P = (c * n1**2 - a * n2**2 + n1 * n2 * (n2 - n1) / 2.0) / N**2
     Q = (a * tables.d + c * tables.b) / (2.0 * N)
-    shift, spread = difference * P.sum(-1), Q.sum(-1)
-    # the two cancel where one arm has all the events and the other none
-    variance = np.where(shift + spread > 1e-12 * spread, (shift + spread) / weight**2, 0.0)
+    variance = (difference * P.sum(-1) + Q.sum(-1)) / weight**2
     _require_positive(variance, "the variance of the risk difference")
     return CountEstimate(estimate=np.asarray(difference), se=np.asarray(np.sqrt(variance)))
 

@@ -86,7 +86,8 @@ def pool(
     NotEstimableError
         A method asked for by name has no estimate for these data.
     StudyTableError
-        The table does not hold one comparison of one outcome.
+        The table does not hold one comparison of one outcome; or, without correction, the effect
+        of a study is infinite.
 
     References
     ----------

@@ -126,7 +126,6 @@ def fit_reml(
     df = degrees_of_freedom(X)
     y, v, X = decorrelate(y, S, X)
     plain = weighted_fit(y, np.ones_like(v), X)
-    y = plain.residual  # tau2 does not see X beta; the digits do
     unit = df / weighted_fit(y, v, X).trace_p
     t, low, high = _bracket(y, v, X, upper=_upper_bound(plain.q / df, v))
     step = np.full_like(t, np.inf)

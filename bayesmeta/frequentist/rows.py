@@ -39,7 +39,21 @@ _NUMBERS = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "tau2_ci_l
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:
-    """What is to be pooled, and how its interval is to be made."""
+    """What is to be pooled, and how its interval is to be made.
+
+    Attributes
+    ----------
+    studies : StudyTable
+        One comparison of one outcome; Mantel-Haenszel takes its counts.
+    effects : Effects
+        Effects of the studies, on the analysis scale.
+    measure : str
+        Effect measure.
+    interval : str
+        "wald", "t", "hksj" or "hksj-adhoc".
+    level : float
+        Coverage, in (0.5, 1).
+    """
 
     studies: StudyTable
     effects: Effects

@@ -90,7 +90,6 @@ def tau2_where_q_is(
     0.12
     """
     y, v, X = decorrelate(y, S, X)
-    y = weighted_fit(y, np.ones_like(v), X).residual
     target = np.asarray(target, dtype=float)
     smallest = v.min(-1)
     t = np.zeros(np.broadcast_shapes(target.shape, y.shape[:-1], v.shape[:-1]))

@@ -11,11 +11,11 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
+from bayesmeta.inference.grid_draws import GridJoint
 from bayesmeta.inference.marginals import Marginal, Mixture, NormalMixture, SincDensity
 from bayesmeta.inference.plane import (
     Plane,
     Surface,
-    cover,
     evaluate_plane,
     first_plane,
     move_ranges,
@@ -25,14 +25,14 @@ from bayesmeta.inference.plane import (
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order
 from bayesmeta.inference.quadrature import SinhMap, nyquist
-from bayesmeta.inference.study_effects import GridJoint, StudyEffects
+from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.model import BoundModel
 from bayesmeta.scales import FloatArray
 
 _LAST_TAU, _LAST_MU = 2049, 1281
 _MOST_NODES = 2_000_000
 _PROBS = np.array([0.025, 0.5, 0.975])
-_HERMITE, _HERMITE_WEIGHTS = np.polynomial.hermite.hermgauss(16)
+_HERMITE, _HERMITE_WEIGHTS = np.polynomial.hermite.hermgauss(24)
 
 
 def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
@@ -56,11 +56,9 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     _require_supported(bound)
     tails = find_tail_order(bound)
     plane = first_plane(bound)
-    integral = None
     error = np.inf
     for _ in range(40):
-        integral = cover(bound, plane, integral)
-        surface = evaluate_plane(bound, plane, integral)
+        surface = evaluate_plane(bound, plane)
         moved = move_ranges(surface, tails)
         if moved is not None:
             plane = moved
@@ -139,7 +137,7 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
         mu=mu,
         tau=tau,
         theta_new=_new_effect(plane, mass, moments),
-        theta=StudyEffects(bound=bound, surface=surface),
+        theta=StudyEffects(surface=surface, tol=tol),
         log_marginal_likelihood=surface.log_evidence,
         accuracy=Accuracy(error=0.0, tol=tol, nodes=(plane.n_tau, plane.n_mu)),
         joint=GridJoint(bound=bound, surface=surface),
@@ -174,7 +172,7 @@ def _new_effect(plane: Plane, mass: FloatArray, moments: dict[str, bool]) -> Mar
     Where tau is small against the spacing, z is integrated by Gauss-Hermite and each of its nodes
     moves the density of mu, which is smooth on the scale of tau.
     """
-    wide = resolved_rows(plane)
+    wide = resolved_rows(plane, mass)
     tau = plane.tau
     parts: list[NormalMixture | SincDensity] = []
     if wide.any():
@@ -229,9 +227,21 @@ def _measure_error(
     heavy = np.flatnonzero(mass.reshape(-1) > 1e-9 * mass.max())
     check = heavy[:: max(1, len(heavy) // 100)]
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
-    inside = surface.integral.error(plane.mu.reshape(-1)[check], tau)
+    weight = np.minimum(1.0, mass.reshape(-1)[check] / (1e-4 * mass.max()))
+    inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight)
     eps = float(np.finfo(float).eps)
-    return errors[0], errors[1], inside + eps * (64 + 8 * abs(surface.log_evidence))
+    rounding = eps * (64 + 8 * abs(surface.log_evidence))
+    return errors[0], errors[1], inside + surface.leak + _cut_off(mass, plane) + rounding
+
+
+def _cut_off(mass: FloatArray, plane: Plane) -> float:
+    """Mass beyond the plane: what lies on its edges, a few times over."""
+    edges = 0.0
+    if plane.of_tau is not None:
+        edges += float(mass[0].sum() + mass[-1].sum())
+    if plane.of_mu is not None:
+        edges += float(mass[:, 0].sum() + mass[:, -1].sum())
+    return 8 * edges
 
 
 def _quantities(mass: FloatArray, plane: Plane, thinned: int | None = None) -> FloatArray:

@@ -14,7 +14,9 @@ Both keep relative accuracy however small L_i is. The error of the table's inter
 sums is measured, not assumed: see `StudyIntegral.error`.
 """
 
+import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import roots_hermite
@@ -24,25 +26,37 @@ from bayesmeta.model import BoundModel
 from bayesmeta.scales import FloatArray
 
 _BEND = 6.0  # standard errors after which a study's nodes begin to spread exponentially
-_STEP = 0.18  # of the table, in standard errors near the centre; sums take every second node
+_STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
 _RESOLVED = 0.8  # largest spacing of the summed nodes, in widths of the integrand's peak
-_REACH = 9.6  # SDs of the random effects kept beyond the centres: exp(-9.6^2 / 2) = 1e-20
-_DROP = 46.0  # log units that g falls beyond the centres before it is cut
-_CHUNK = 1 << 18  # products (pair, study, node) held at once: a few MB, within the cache
-_HERMITE, _HERMITE_WEIGHTS = roots_hermite(20)
-_HERMITE_LOG = np.log(_HERMITE_WEIGHTS) + _HERMITE**2 - 0.5 * np.log(np.pi)
+_REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
+_TABLE_ERROR = 3e-9  # largest error of the tables' interpolants, summed over studies
+_UNDERFLOW = 1e-200  # sums below it are taken again relative to their largest term
+_CHUNK = 1 << 15  # products (pair, study, node) held at once: 256 kB, within the cache
+
+type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+
+def _hermite_rule(n: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes z, and logarithms of the weights of the integral of exp(-z^2) f, times exp(z^2)."""
+    z, weights = roots_hermite(n)
+    return z, np.log(weights) + z**2 - 0.5 * np.log(np.pi)
+
+
+_SMALL_RULE, _RULE, _FINE_RULE = (_hermite_rule(n) for n in (8, 20, 36))
+
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Moments:
-    """log L_i and the first two moments of theta_i given (mu, tau), all (pair, study).
+class Sums:
+    """log L_i (pair, study), and what was lost at the ends of the tables (pair, study, 2).
 
-    `mean` is relative to the study's centre; `square` is E (theta_i - centre)^2.
+    `leak` is the integrand at a table's first and last node over the whole sum: where it is not
+    negligible the table was too short.
     """
 
     log_likelihood: FloatArray
-    mean: FloatArray
-    square: FloatArray
+    leak: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,20 +65,20 @@ class StudyIntegral:
 
     Attributes
     ----------
+    bound : BoundModel
     center, scale : (study,)
         Of the table's map; about a study's estimate and standard error.
     first, step : (study,)
         First node and spacing of the table in x.
     log_g : (study, node)
         The table; an odd number of nodes.
-    taylor : (8, study, interval)
+    taylor : (study * interval, 8)
         Coefficients of the degree-7 spline through the table about the middle of each interval.
     table_error : float
         Largest error of the spline between the nodes.
-    mu_range, tau_high
-        The region that the tables serve.
     """
 
+    bound: BoundModel
     center: FloatArray
     scale: FloatArray
     first: FloatArray
@@ -72,42 +86,50 @@ class StudyIntegral:
     log_g: FloatArray
     taylor: FloatArray
     table_error: float
-    mu_range: tuple[float, float]
-    tau_high: float
-
-    def covers(self, mu_low: float, mu_high: float, tau_high: float) -> bool:
-        """Tell whether the tables serve this region of (mu, tau)."""
-        low, high = self.mu_range
-        return low <= mu_low and mu_high <= high and tau_high <= self.tau_high
 
     @classmethod
-    def build(
-        cls, bound: BoundModel, *, mu_low: float, mu_high: float, tau_high: float
-    ) -> "StudyIntegral":
-        """Tabulate log g_i wherever the integrand matters for mu in [low, high] and tau <= high.
+    def build(cls, bound: BoundModel, mu: FloatArray, tau: FloatArray) -> "StudyIntegral":
+        """Tabulate log g_i where the integrand should matter for the pairs mu, tau (pair,).
+
+        Where it should is taken from a normal approximation with room to spare; `Sums.leak` tells
+        whether it was enough, and `extend` mends it.
 
         Raises
         ------
         AccuracyError
             A likelihood is too rough for its table.
         """
-        data, likelihood = bound.data, bound.model.likelihood
-        center, scale = data.y, data.se
-        reach = _REACH * tau_high
-        low = _trim(bound, np.minimum(center, mu_low), reach, side=-1)
-        high = _trim(bound, np.maximum(center, mu_high), reach, side=1)
-        first = _to_line(low, center, scale)
-        last = _to_line(high, center, scale)
+        center, scale = bound.data.y, bound.data.se
+        variance, tau2 = scale**2, tau[:, None] ** 2
+        vanishes = bound.model.likelihood.vanishes(bound.data)
+        # the peak lies between centre and mu; a binomial tail is lighter than normal, hence the 2
+        share = np.minimum(1, 2 * variance / (variance + tau2))
+        width = np.sqrt(variance * tau2 / (variance + tau2))
+        away = mu[:, None] - center
+        ends = []
+        for side, vanishing in ((-1, vanishes[:, 0]), (1, vanishes[:, 1])):
+            peak = np.where(vanishing, share * away, away)
+            spread = np.where(vanishing, 1.3 * width, tau[:, None])
+            furthest = (side * peak + _REACH * spread).max(axis=0)
+            ends.append(side * np.maximum(furthest, 0.0) + side * 0.5 * scale)
+        to_line = [_BEND * np.arcsinh(end / (_BEND * scale)) for end in ends]
+        return cls._tabulate(bound, *to_line)
+
+    @classmethod
+    def _tabulate(cls, bound: BoundModel, first: FloatArray, last: FloatArray) -> "StudyIntegral":
+        center, scale = bound.data.y, bound.data.se
         step = _STEP
-        for _ in range(5):
+        for _ in range(9):
             half = int(np.ceil((last - first).max() / (2 * step)))
             nodes = 2 * max(half, 8) + 1
             spacing = (last - first) / (nodes - 1)
             x = first[:, None] + spacing[:, None] * np.arange(nodes)
-            log_g = likelihood.log_g(data, _from_line(x, center[:, None], scale[:, None]))
+            theta = _from_line(x, center[:, None], scale[:, None])
+            log_g = bound.model.likelihood.log_g(bound.data, theta)
             taylor, error = _interpolate(log_g)
-            if error <= 1e-9:
+            if error * len(center) <= _TABLE_ERROR:
                 return cls(
+                    bound=bound,
                     center=center,
                     scale=scale,
                     first=first,
@@ -115,167 +137,286 @@ class StudyIntegral:
                     log_g=log_g,
                     taylor=taylor,
                     table_error=error,
-                    mu_range=(mu_low, mu_high),
-                    tau_high=tau_high,
                 )
-            step /= 2
+            step *= 0.7
         raise AccuracyError(
             f"The table of a study's log likelihood is still wrong by {error:.0e} between its "
             'nodes: the likelihood has a kink. engine="nuts" does not need a table'
         )
 
+    def extend(self, short: BoolArray) -> "StudyIntegral":
+        """Give longer tables for the studies and sides (study, 2) that are `short`."""
+        last = self.first + self.step * (self.log_g.shape[1] - 1)
+        more = 0.3 * (last - self.first)
+        first = np.where(short[:, 0], self.first - more, self.first)
+        return self._tabulate(self.bound, first, np.where(short[:, 1], last + more, last))
+
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
-        """log L_i at pairs: mu, tau (...) -> (..., study)."""
+        """log L_i at pairs: mu, tau (...) -> (..., study); the tables grow where they must."""
         pairs = np.broadcast_arrays(mu, tau)
-        out = self.moments(*(a.reshape(-1) for a in pairs)).log_likelihood
-        return out.reshape(*pairs[0].shape, -1)
+        flat = [a.reshape(-1) for a in pairs]
+        integral = self
+        for _ in range(20):
+            sums = integral.sum(*flat)
+            short = (sums.leak > 1e-12).any(axis=0)
+            if not short.any():
+                return sums.log_likelihood.reshape(*pairs[0].shape, -1)
+            integral = integral.extend(short)
+        raise AccuracyError("The tables of the study likelihoods do not reach far enough")
 
-    def moments(self, mu: FloatArray, tau: FloatArray, *, stride: int = 2) -> Moments:
-        """log L_i and moments of theta_i at pairs mu, tau (pair,).
-
-        `stride` 2 sums every second node of the table; 1 all of them, as a check.
-        """
-        theta, log_weight, spacing = self._nodes(stride)
-        pairs, studies = len(mu), len(self.center)
-        out = np.empty((3, pairs, studies))
-        chunk = max(1, _CHUNK // theta.size)
-        for begin in range(0, pairs, chunk):  # a chunk of pairs, to stay within the cache
-            part = slice(begin, begin + chunk)
-            out[:, part] = self._sum_nodes(theta, log_weight, mu[part], tau[part])
-        narrow = self._unresolved(theta, spacing, mu, tau)
-        if narrow.any():
-            pair, study = np.nonzero(narrow)
-            out[:, pair, study] = self._sum_about_peak(mu[pair], tau[pair], study)
-        return Moments(log_likelihood=out[0], mean=out[1], square=out[2])
-
-    def error(self, mu: FloatArray, tau: FloatArray) -> float:
-        """Largest error of the sum over studies of log L_i at pairs (pair,), measured.
-
-        The sums are repeated with all nodes of the table; the interpolant's own error is added.
-        """
-        if len(mu) == 0:
-            return self.table_error
-        fine = self.moments(mu, tau, stride=1).log_likelihood
-        coarse = self.moments(mu, tau, stride=2).log_likelihood
-        moved = np.abs((fine - coarse).sum(axis=-1))
-        return float(moved.max()) + self.table_error * len(self.center)
-
-    def _nodes(self, stride: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """theta, log(g dtheta) and spacing at every `stride`-th node, (study, node)."""
-        x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
-        theta = _from_line(x, self.center[:, None], self.scale[:, None])
-        spacing = stride * (self.step * self.scale)[:, None] * np.cosh(x / _BEND)
-        return theta, self.log_g[:, ::stride] + np.log(spacing), spacing
+    def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
+        """log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
+        narrow = self._unresolved(self._spacing(2), mu, tau)
+        wide = np.flatnonzero(~narrow.all(axis=1))
+        log_l = np.full(narrow.shape, np.nan)
+        leak = np.zeros((*narrow.shape, 2))
+        log_l[wide], leak[wide] = self._sum_nodes(mu[wide], tau[wide], stride=1 if check else 2)
+        finer = narrow & ~self._unresolved(self._spacing(1), mu, tau)
+        lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
+        about = narrow & ~finer
+        tiny = tau[:, None] < 0.05 * self.scale
+        few, many = (_FINE_RULE, _FINE_RULE) if check else (_SMALL_RULE, _RULE)
+        for where, summed in (
+            (finer | lost, self._sum_all_nodes),
+            (about & ~tiny, partial(self._sum_about_peak, rule=many)),
+            (about & tiny, partial(self._sum_about_peak, rule=few)),
+        ):
+            pair, study = np.nonzero(where)
+            if len(pair):
+                log_l[pair, study], leak[pair, study] = summed(mu[pair], tau[pair], study)
+        return Sums(log_likelihood=log_l, leak=leak)
 
     def _sum_nodes(
-        self, theta: FloatArray, log_weight: FloatArray, mu: FloatArray, tau: FloatArray
-    ) -> FloatArray:
-        """Sum over a study's own nodes: (3, pair, study)."""
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            z = (theta - mu[:, None, None]) / tau[:, None, None]
-            exponent = log_weight - 0.5 * z * z
-            top = exponent.max(axis=-1)
-            mass = np.exp(exponent - top[..., None])
-        total = mass.sum(axis=-1)
-        away = theta - self.center[:, None]
-        mean = np.einsum("psn,sn->ps", mass, away) / total
-        square = np.einsum("psn,sn->ps", mass, away**2) / total
-        with np.errstate(divide="ignore"):
-            log_tau = np.log(tau)[:, None]
-        return np.stack([top + np.log(total) - log_tau - 0.5 * np.log(2 * np.pi), mean, square])
+        self, mu: FloatArray, tau: FloatArray, *, stride: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Sum every `stride`-th node for all pairs and studies; not finite where it underflows."""
+        theta, log_weight = self._nodes(stride)
+        top = log_weight.max(axis=1)
+        log_weight = log_weight - top[:, None]
+        pairs, studies = len(mu), len(self.center)
+        log_l, leak = np.empty((pairs, studies)), np.zeros((pairs, studies, 2))
+        rate = np.sqrt(0.5) / np.maximum(tau, 1e-300)
+        chunk = max(1, _CHUNK // theta.size)
+        work = np.empty((chunk, *theta.shape))
+        for begin in range(0, pairs, chunk):  # a chunk of pairs, to stay within the cache
+            part = slice(begin, min(begin + chunk, pairs))
+            mass = work[: part.stop - begin]
+            with np.errstate(over="ignore"):
+                np.subtract(theta, mu[part, None, None], out=mass)
+                mass *= rate[part, None, None]
+                np.square(mass, out=mass)
+            np.subtract(log_weight, mass, out=mass)
+            np.exp(mass, out=mass)
+            total = mass.sum(axis=-1)
+            total[total < _UNDERFLOW] = 0.0
+            with np.errstate(divide="ignore", invalid="ignore"):
+                log_l[part] = np.log(total) + (top + np.log(rate[part, None] / np.sqrt(np.pi)))
+                leak[part] = mass[..., [0, -1]] / total[..., None]
+        return log_l, leak
 
-    def _unresolved(
-        self, theta: FloatArray, spacing: FloatArray, mu: FloatArray, tau: FloatArray
-    ) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    def _sum_all_nodes(
+        self, mu: FloatArray, tau: FloatArray, study: IndexArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Sum every node relative to the largest term, (pair,); leak (pair, 2)."""
+        theta, log_weight = self._nodes(1)
+        out, leak = np.empty(len(mu)), np.empty((len(mu), 2))
+        chunk = max(1, _CHUNK // theta.shape[1])
+        for begin in range(0, len(mu), chunk):  # a chunk of pairs, to stay within the cache
+            part = slice(begin, begin + chunk)
+            i, t = study[part], tau[part, None]
+            exponent = log_weight[i] - 0.5 * ((theta[i] - mu[part, None]) / t) ** 2
+            top = exponent.max(axis=1)
+            terms = np.exp(exponent - top[:, None])
+            total = terms.sum(axis=1)
+            out[part] = top + np.log(total / (t[:, 0] * np.sqrt(2 * np.pi)))
+            leak[part] = terms[:, [0, -1]] / total[:, None]
+        return out, leak
+
+    def error(self, mu: FloatArray, tau: FloatArray, weight: FloatArray) -> float:
+        """Largest error of the sum over studies of log L_i at pairs (pair,), measured.
+
+        The sums are repeated by finer rules, and count with `weight` (pair,); the error of the
+        interpolants is added.
+        """
+        fine = self.sum(mu, tau, check=True).log_likelihood
+        moved = np.abs((fine - self.sum(mu, tau).log_likelihood).sum(axis=-1))
+        return float((moved * weight).max()) + self.table_error * len(self.center)
+
+    def _spacing(self, stride: int) -> FloatArray:
+        """Distance of the summed nodes at each study's centre, (study,)."""
+        out: FloatArray = stride * self.step * self.scale
+        return out
+
+    def _nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
+        """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
+        x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
+        theta = _from_line(x, self.center[:, None], self.scale[:, None])
+        slope = np.log(np.cosh(x / _BEND))
+        spacing = np.log(self._spacing(stride))[:, None]
+        return theta, self.log_g[:, ::stride] + slope + spacing
+
+    def _unresolved(self, spacing: FloatArray, mu: FloatArray, tau: FloatArray) -> BoolArray:
         """Pairs and studies whose integrand is narrower than the nodes are apart, (pair, study).
 
-        Between centre and mu, where the peak lies, the spacing is largest at mu; only where that
-        does not already resolve the narrowest possible peak is the peak itself looked at.
+        The nodes are furthest apart far from a study's centre, so the peak is first taken further
+        out than a normal approximation puts it. Where the nodes do not resolve it there, narrow
+        random effects go to the sum about the peak; for wide ones the peak itself is looked at.
         """
-        width = 1 / np.sqrt(1 / np.maximum(tau[:, None], 1e-300) ** 2 + 1.5 / self.scale**2)
-        z = (mu[:, None] - self.center) / (_BEND * self.scale)
-        at_mu = spacing.min(axis=1) * np.hypot(1, z)
-        narrow = at_mu > _RESOLVED * width
-        pair, study = np.nonzero(narrow & (tau[:, None] > spacing.min(axis=1)))
-        if len(pair):  # wide random effects, but mu far from the study
-            peak, width_there = self._find_peak(mu[pair], tau[pair], study)
+        variance, tau2 = self.scale**2, tau[:, None] ** 2
+        width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
+        share = np.minimum(1, 2 * variance / (variance + tau2))
+        z = share * (mu[:, None] - self.center) / (_BEND * self.scale)
+        narrow = spacing * np.hypot(1, z) > _RESOLVED * width
+        pair, study = np.nonzero(narrow & (tau[:, None] > 0.8 * self.scale))
+        if len(pair):
+            peak, width_there = self.find_peak(mu[pair], tau[pair], study)
             z = (peak - self.center[study]) / (_BEND * self.scale[study])
-            at_peak = spacing.min(axis=1)[study] * np.hypot(1, z)
-            narrow[pair, study] = at_peak > _RESOLVED * width_there
+            narrow[pair, study] = spacing[study] * np.hypot(1, z) > _RESOLVED * width_there
         return narrow
 
-    def _find_peak(
-        self, mu: FloatArray, tau: FloatArray, study: "np.ndarray[tuple[int], np.dtype[np.intp]]"
+    def find_peak(
+        self, mu: FloatArray, tau: FloatArray, study: IndexArray
     ) -> tuple[FloatArray, FloatArray]:
         """Peak of g N and its width, by Newton steps in units of tau from mu; all (pair,)."""
-        e = np.zeros_like(mu)
+        variance = self.scale[study] ** 2
+        e = tau * (self.center[study] - mu) / (variance + tau**2)  # the normal approximation's
         low, high = np.full_like(mu, -np.inf), np.full_like(mu, np.inf)
         for _ in range(60):
-            _, slope, bend = self._interpolant(mu + tau * e, study)
+            slope, bend = self._slopes(mu + tau * e, study)
             pull = tau * slope - e  # decreasing in e for a log-concave g
             low, high = np.where(pull > 0, e, low), np.where(pull > 0, high, e)
             move = e + pull / np.maximum(1 - tau**2 * bend, 0.1)
-            outside = (move <= low) | (move >= high)
             with np.errstate(invalid="ignore"):
-                move = np.where(outside & np.isfinite(low + high), 0.5 * (low + high), move)
-            settled = np.abs(move - e) < 1e-6
+                outside = ((move <= low) | (move >= high)) & np.isfinite(low + high)
+                move = np.where(outside, 0.5 * (low + high), move)
+            settled = (np.abs(move - e) < 1e-3).all()
             e = move
-            if settled.all():
+            if settled:
                 break
-        _, _, bend = self._interpolant(mu + tau * e, study)
+        bend = self._slopes(mu + tau * e, study)[1]
         return mu + tau * e, tau / np.sqrt(np.maximum(1 - tau**2 * bend, 0.1))
 
     def _sum_about_peak(
-        self, mu: FloatArray, tau: FloatArray, study: "np.ndarray[tuple[int], np.dtype[np.intp]]"
-    ) -> FloatArray:
-        """Gauss-Hermite sum about the peak of g N: (3, pair); right down to tau = 0."""
-        out = np.empty((3, len(mu)))
-        for begin in range(0, len(mu), 4096):  # a chunk of pairs, to stay within the cache
-            part = slice(begin, begin + 4096)
-            m, t, i = mu[part], tau[part], study[part]
-            peak, width = self._find_peak(m, t, i)
-            positive = t > 0
-            ratio = np.where(positive, width / np.where(positive, t, 1.0), 1.0)
-            shift = np.where(positive, (peak - m) / np.where(positive, t, 1.0), 0.0)
-            z = shift[:, None] + ratio[:, None] * np.sqrt(2) * _HERMITE
-            theta = m[:, None] + t[:, None] * z
-            exponent = self._interpolant(theta, i[:, None])[0] - 0.5 * z**2 + _HERMITE_LOG
-            top = exponent.max(axis=-1)
-            mass = np.exp(exponent - top[:, None])
-            total = mass.sum(axis=-1)
-            away = theta - self.center[i][:, None]
-            out[0, part] = top + np.log(total * ratio)
-            out[1, part] = (mass * away).sum(axis=-1) / total
-            out[2, part] = (mass * away**2).sum(axis=-1) / total
-        return out
+        self,
+        mu: FloatArray,
+        tau: FloatArray,
+        study: IndexArray,
+        *,
+        rule: tuple[FloatArray, FloatArray],
+    ) -> tuple[FloatArray, FloatArray]:
+        """Gauss-Hermite sum about the peak of g N, right down to tau = 0.
 
-    def _interpolant(
-        self, theta: FloatArray, study: "np.ndarray[tuple[int, ...], np.dtype[np.intp]]"
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """log g and its first two derivatives in theta, anywhere in the table."""
+        Gives the logarithm (pair,) and the shares below and above the table (pair, 2).
+        """
+        out, leak = np.empty(len(mu)), np.empty((len(mu), 2))
+        for begin in range(0, len(mu), 2048):  # a chunk of pairs, to stay within the cache
+            part = slice(begin, begin + 2048)
+            m, t, i = mu[part], tau[part], study[part]
+            peak, width = self.find_peak(m, t, i)
+            safe = np.where(t > 0, t, 1.0)
+            ratio = np.where(t > 0, width / safe, 1.0)
+            shift = np.where(t > 0, (peak - m) / safe, 0.0)
+            z = shift[:, None] + ratio[:, None] * (np.sqrt(2) * rule[0])
+            value, beyond = self._value(m[:, None] + t[:, None] * z, i[:, None])
+            exponent = value - 0.5 * z**2 + rule[1]
+            top = exponent.max(axis=-1)
+            terms = np.exp(exponent - top[:, None])
+            total = terms.sum(axis=-1)
+            out[part] = top + np.log(total * ratio)
+            leak[part, 0] = (terms * (beyond < 0)).sum(axis=-1) / total
+            leak[part, 1] = (terms * (beyond > 0)).sum(axis=-1) / total
+        return out, leak
+
+    def unresolved(self, mu: FloatArray, tau: FloatArray) -> BoolArray:
+        """Pairs and studies whose integrand all nodes of the table do not resolve."""
+        return self._unresolved(self._spacing(1), mu, tau)
+
+    def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """log g at theta (study, node), and whether it is beyond the table."""
+        value, beyond = self._value(theta, np.arange(len(theta))[:, None])
+        return value, beyond != 0
+
+    def value(self, theta: FloatArray, study: IndexArray) -> FloatArray:
+        """log g of the given studies at theta, (pair,) each."""
+        return self._value(theta, study)[0]
+
+    def propose_from_table(
+        self, mu: FloatArray, tau: FloatArray, study: IndexArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """Draws of theta from the piecewise linear interpolant of g N, and g N over it, (pair,)."""
+        theta, log_weight = self._nodes(1)
+        draw, ratio = np.empty(len(mu)), np.empty(len(mu))
+        last = theta.shape[1] - 1
+        chunk = max(1, 4 * _CHUNK // theta.shape[1])
+        for begin in range(0, len(mu), chunk):  # a chunk of pairs, to stay within the cache
+            part = slice(begin, begin + chunk)
+            i, m, t = study[part], mu[part], tau[part]
+            exponent = log_weight[i] - 0.5 * ((theta[i] - m[:, None]) / t[:, None]) ** 2
+            top = exponent.max(axis=1)
+            mass = np.exp(exponent - top[:, None])
+            total = np.cumsum(mass, axis=1)
+            u = rng.random(len(m)) * total[:, -1]
+            node = np.minimum((total < u[:, None]).sum(axis=1), last)
+            steps = node + rng.random(len(m)) - rng.random(len(m))
+            inside = (steps >= 0) & (steps <= last)
+            steps = np.clip(steps, 0, last)
+            below = np.minimum(steps.astype(np.intp), last - 1)
+            row, share = np.arange(len(m)), steps - below
+            line = (1 - share) * mass[row, below] + share * mass[row, below + 1]
+            x = self.first[i] + self.step[i] * steps
+            at = _from_line(x, self.center[i], self.scale[i])
+            slope = np.log(np.cosh(x / _BEND) * self.step[i] * self.scale[i])
+            exact = self.value(at, i) + slope - 0.5 * ((at - m) / t) ** 2 - top
+            draw[part] = at
+            ratio[part] = np.where(inside, np.exp(exact) / line, 0.0)
+        return draw, ratio
+
+    def _locate(
+        self, theta: FloatArray, study: IndexArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Where theta lies in the tables.
+
+        Gives Taylor coefficients (..., 8), the offset in steps from their centre, the distance
+        from the study's centre in bends, and how many steps theta is beyond the table.
+        """
         away = (theta - self.center[study]) / (_BEND * self.scale[study])
         steps = (_BEND * np.arcsinh(away) - self.first[study]) / self.step[study]
-        interval = np.clip(np.floor(steps), 0, self.log_g.shape[1] - 2).astype(np.intp)
-        u = steps - interval - 0.5
-        c = self.taylor[:, study, interval]
-        f = c[7]
-        d1, d2 = np.zeros_like(f), np.zeros_like(f)
+        intervals = self.log_g.shape[1] - 1
+        inside = np.clip(steps, 0, intervals)
+        interval = np.minimum(inside.astype(np.intp), intervals - 1)
+        return (
+            self.taylor[study * intervals + interval], inside - interval - 0.5, away, steps - inside
+        )  # fmt: skip
+
+    def _value(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
+        """log g by its interpolant, straight on beyond the table; and how far beyond theta is."""
+        c, u, _, beyond = self._locate(theta, study)
+        f: FloatArray = c[..., 7]
         for power in range(6, -1, -1):
-            d2 = d2 * u + 2 * d1
-            d1 = d1 * u + f
-            f = f * u + c[power]
-        scale = self.scale[study] * self.step[study]  # d theta = scale cosh(x / bend) d steps
-        cosh = np.hypot(1, away)
-        slope = d1 / (scale * cosh)
-        bend = (d2 / self.step[study] ** 2 - (away / _BEND) * d1 / (self.step[study] * cosh)) / (
-            self.scale[study] * cosh
-        ) ** 2
-        return f, slope, bend
+            f = f * u + c[..., power]
+        if beyond.any():
+            f = f + beyond * _derivative(c, u)
+        return f, beyond
+
+    def _slopes(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
+        """First and second derivatives of log g in theta."""
+        c, u, away, beyond = self._locate(theta, study)
+        d1, d2 = _derivative(c, u), np.zeros_like(u)
+        for power in range(7, 1, -1):
+            d2 = d2 * u + power * (power - 1) * c[..., power]
+        d2 = np.where(beyond == 0, d2, 0.0)
+        scale, step, cosh = self.scale[study], self.step[study], np.hypot(1, away)
+        slope = d1 / (scale * step * cosh)  # d theta = scale cosh(x / bend) d x
+        bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
+        return slope, bend
 
 
-def _to_line(theta: FloatArray, center: FloatArray, scale: FloatArray) -> FloatArray:
-    out: FloatArray = _BEND * np.arcsinh((theta - center) / (_BEND * scale))
-    return out
+def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
+    """Derivative of a polynomial with coefficients c (..., 8) at u."""
+    d = np.zeros_like(u)
+    for power in range(7, 0, -1):
+        d = d * u + power * c[..., power]
+    return d
 
 
 def _from_line(x: FloatArray, center: FloatArray, scale: FloatArray) -> FloatArray:
@@ -283,37 +424,20 @@ def _from_line(x: FloatArray, center: FloatArray, scale: FloatArray) -> FloatArr
     return out
 
 
-def _trim(bound: BoundModel, edge: FloatArray, reach: float, *, side: int) -> FloatArray:
-    """End of each study's table beyond `edge` (study,): where g has fallen, or `reach` away."""
-    data, likelihood = bound.data, bound.model.likelihood
-    share = np.geomspace(1e-3, 1, 24)
-    least = 0.05 * data.se
-    offset = least[:, None] + (reach + 12 * data.se)[:, None] * share  # room for Hermite nodes
-    log_g = likelihood.log_g(data, edge[:, None] + side * offset)
-    at_edge = likelihood.log_g(data, edge[:, None])
-    fallen = log_g < at_edge - _DROP
-    index = np.where(fallen.any(axis=1), fallen.argmax(axis=1), len(share) - 1)
-    out: FloatArray = edge + side * offset[np.arange(len(edge)), index]
-    return out
-
-
 def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float]:
     """Degree-7 spline through even nodes (study, node), as Taylor coefficients about midpoints.
 
     Its error is estimated from the spline through every second node, at the nodes left out:
-    halving the step divides the error by 2^8, and 50 is counted on.
+    halving the step divides the error by 2^8, and 100 is counted on. Where g has fallen far, its
+    relative error counts for less: no integrand is large there unless N is far out too.
     """
     from scipy.interpolate import make_interp_spline
 
     nodes = np.arange(log_g.shape[1], dtype=float)
     spline = make_interp_spline(nodes, log_g.T, k=7)
     middle = nodes[:-1] + 0.5
-    taylor, factorial = [], 1.0
-    for order in range(8):
-        factorial *= max(order, 1)
-        taylor.append(spline(middle, nu=order).T / factorial)
+    taylor = np.stack([spline(middle, nu=m) / math.factorial(m) for m in range(8)], axis=-1)
     coarse = make_interp_spline(nodes[::2], log_g.T[::2], k=7)
-    # relative to how far g has fallen: a point e^-40 below the top needs no more than 40 digits
     weight = 1 + np.abs(log_g.max(axis=1, keepdims=True) - log_g)[:, 1::2]
-    error = float(np.max(np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2]) / weight)) / 50
-    return np.stack(taylor), error
+    error = float(np.max(np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2]) / weight)) / 100
+    return np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8), error

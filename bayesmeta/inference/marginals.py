@@ -336,8 +336,8 @@ class SincDensity:
         steps = solve_quantile(
             cdf_and_pdf, p, below, above, start=0.5 * (below + above), scale=1.0
         )
-        line = self.start + self.step * steps
-        points = self.coordinate.point(line)
+        line = (self.start + self.step * steps)[..., None, :]  # (..., component, point)
+        points = self.coordinate.point(line)[..., 0, :]
         return points if self.shift is None else points + self.shift
 
     def _node_bracket(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:

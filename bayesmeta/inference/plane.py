@@ -4,15 +4,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayesmeta.inference.integrate import Moments, StudyIntegral
+from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
-from bayesmeta.inference.quadrature import DROP, SinhMap, SupportMap, find_range
+from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
 from bayesmeta.scales import FloatArray
 
 BEND = 3.0  # conditional SDs of mu after which its nodes begin to spread exponentially
-_FIRST_TAU, _FIRST_MU = 65, 41
+_FIRST_MU = 49
+_TAU_STEP = 0.08  # first spacing on the line of tau
+DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
+_EDGE = 23.0  # log units below its maximum that it must have fallen at its edges
+_LEAK = 1e-11  # posterior mass that the ends of the tables may cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,19 +91,22 @@ class Surface:
     plane : Plane
     integral : StudyIntegral
         The tables that were used.
-    given : Moments
-        log L_i and moments of theta_i at the nodes, (tau * mu, study).
+    log_likelihood : (tau * mu, study)
+        log L_i at the nodes.
     log_mass : (tau, mu)
         Log posterior mass of each node, normalised.
     log_evidence : float
         Log marginal likelihood.
+    leak : float
+        Posterior mass that the tables' ends may have cost.
     """
 
     plane: Plane
     integral: StudyIntegral
-    given: Moments
+    log_likelihood: FloatArray
     log_mass: FloatArray
     log_evidence: float
+    leak: float
 
     @property
     def mass(self) -> FloatArray:
@@ -155,12 +163,13 @@ def first_plane(bound: BoundModel) -> Plane:
 
         begin, end, limit = coordinate.scan
         ends = find_range(log_f, np.array(begin), np.array(end), lowest=begin, highest=limit)
-        (v_low, v_high), n_tau = map(float, ends), _FIRST_TAU
+        v_low, v_high = map(float, ends)
+        n_tau = 2 * int(np.clip((v_high - v_low) / _TAU_STEP / 2, 16, 96)) + 1
         v = np.linspace(v_low, v_high, n_tau)
         tau, density = coordinate.point(v), log_f(v)
         gap = density.max() - density
     center, scale, _ = rough.given(tau)
-    reach = 1.15 * np.sqrt(2 * np.maximum(DROP - gap, 4.0))
+    reach = 1.3 * np.sqrt(2 * np.maximum(DROP - gap, 4.0))
     low, high = bound.model.effect.support
     known = isinstance(bound.model.effect, Fixed)
     of_mu: SinhMap | SupportMap | None
@@ -183,36 +192,34 @@ def first_plane(bound: BoundModel) -> Plane:
     )  # fmt: skip
 
 
-def cover(bound: BoundModel, plane: Plane, integral: "StudyIntegral | None") -> StudyIntegral:
-    """Tables that cover the plane: those that exist, or new ones."""
-    mu, tau_high = plane.mu, float(plane.tau.max())
-    low, high = float(mu.min()), float(mu.max())
-    if integral is not None and integral.covers(low, high, tau_high):
-        return integral
-    return StudyIntegral.build(bound, mu_low=low, mu_high=high, tau_high=tau_high)
-
-
-def evaluate_plane(bound: BoundModel, plane: Plane, integral: StudyIntegral) -> Surface:
-    """Evaluate the posterior at the nodes of a plane."""
+def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
+    """Evaluate the posterior at the nodes of a plane, with tables that are long enough for it."""
     mu, tau = plane.mu, plane.tau
-    pairs = np.broadcast_to(tau[:, None], mu.shape).reshape(-1)
-    given = integral.moments(mu.reshape(-1), pairs)
-    log_mass = given.log_likelihood.sum(axis=-1).reshape(mu.shape)
-    log_mass = log_mass + np.log(plane.x_step)[:, None]
+    flat = mu.reshape(-1), np.broadcast_to(tau[:, None], mu.shape).reshape(-1)
+    log_prior = np.log(plane.x_step)[:, None] + np.zeros_like(mu)
     if plane.of_mu is not None:
-        log_mass = log_mass + bound.model.effect.logpdf(mu) + plane.of_mu.log_slope(plane.x)
+        log_prior = log_prior + bound.model.effect.logpdf(mu) + plane.of_mu.log_slope(plane.x)
     if plane.of_tau is not None:
         of_tau = bound.model.heterogeneity.logpdf(tau) + plane.of_tau.log_slope(plane.v)
-        log_mass = log_mass + (of_tau + np.log(plane.v_step))[:, None]
-    top = log_mass.max()
-    evidence = float(top + np.log(np.exp(log_mass - top).sum()))
-    return Surface(
-        plane=plane,
-        integral=integral,
-        given=given,
-        log_mass=log_mass - evidence,
-        log_evidence=evidence,
-    )
+        log_prior = log_prior + (of_tau + np.log(plane.v_step))[:, None]
+    integral = StudyIntegral.build(bound, *flat)
+    for _ in range(20):
+        sums = integral.sum(*flat)
+        log_mass = log_prior + sums.log_likelihood.sum(axis=-1).reshape(mu.shape)
+        top = log_mass.max()
+        evidence = float(top + np.log(np.exp(log_mass - top).sum()))
+        leak = np.einsum("p,pse->se", np.exp(log_mass - evidence).reshape(-1), sums.leak)
+        if leak.sum() < _LEAK:
+            return Surface(
+                plane=plane,
+                integral=integral,
+                log_likelihood=sums.log_likelihood,
+                log_mass=log_mass - evidence,
+                log_evidence=evidence,
+                leak=float(leak.sum()),
+            )
+        integral = integral.extend(leak > _LEAK / leak.size)
+    raise AccuracyError("The tables of the study likelihoods do not reach far enough")
 
 
 def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
@@ -220,17 +227,18 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
     plane, log_mass = surface.plane, surface.log_mass
     high_moment = max(m for m in (0, 1, 2) if m == 0 or tails.has_moment(m))
     tilt = high_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
-    keep = log_mass > log_mass.max() - DROP
+    height = log_mass - log_mass.max()
     if plane.of_tau is not None:
-        keep |= (log_mass + tilt) > (log_mass + tilt).max() - DROP
+        tilted = log_mass + tilt
+        height = np.maximum(height, tilted - tilted.max())
     x_low, x_high = plane.x_low, plane.x_high
     if plane.of_mu is not None:
         begin, end, _ = plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
-        x_low, x_high = _fit_range(keep, x_low, x_high, begin, end)
+        x_low, x_high = _fit_range(height, x_low, x_high, begin, end)
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
         begin, _, end = plane.of_tau.scan
-        v_low, v_high = _fit_range(keep.any(axis=1)[None], v_low, v_high, begin, end)
+        v_low, v_high = _fit_range(height.max(axis=1)[None], v_low, v_high, begin, end)
     same_v = v_low[0] == plane.v_low and v_high[0] == plane.v_high
     if same_v and np.array_equal(x_low, plane.x_low) and np.array_equal(x_high, plane.x_high):
         return None
@@ -239,20 +247,18 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
 
 
 def _fit_range(
-    keep: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]",
-    low: FloatArray,
-    high: FloatArray,
-    lowest: float,
-    highest: float,
+    height: FloatArray, low: FloatArray, high: FloatArray, lowest: float, highest: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Widen ranges (row,) at whose ends something is kept (row, node); cut those mostly empty."""
-    points = keep.shape[1]
+    """Widen ranges (row,) that end too high (row, node); cut those that are mostly empty."""
+    points = height.shape[1]
+    keep = height > -DROP
     some = keep.any(axis=1)
     first = keep.argmax(axis=1)
     last = points - 1 - keep[:, ::-1].argmax(axis=1)
     width, step = high - low, (high - low) / (points - 1)
     few = some & ((last - first + 1) < 0.45 * points)
-    at_low, at_high = some & keep[:, 0] & (low > lowest), some & keep[:, -1] & (high < highest)
+    at_low = (height[:, 0] > -_EDGE) & (low > lowest)
+    at_high = (height[:, -1] > -_EDGE) & (high < highest)
     new_low = np.where(few & ~at_low, low + step * np.maximum(first - 2, 0), low)
     new_high = np.where(few & ~at_high, low + step * np.minimum(last + 2, points - 1), high)
     new_low = np.where(at_low, np.maximum(low - 0.4 * width, lowest), new_low)
@@ -274,19 +280,18 @@ def _move_line(plane: Plane, v_low: float, v_high: float, n_tau: int) -> Plane:
 
 
 def refine(plane: Plane, more_tau: bool, more_mu: bool) -> Plane:
-    """Halve the spacing of tau, of mu, or of both."""
+    """Narrow the spacing of tau, of mu, or of both by about a third."""
     if more_mu and plane.of_mu is not None:
-        plane = replace(plane, n_mu=2 * plane.n_mu - 1)
+        plane = replace(plane, n_mu=plane.n_mu + 2 * (plane.n_mu // 4))
     if more_tau and plane.of_tau is not None:
-        plane = _move_line(plane, plane.v_low, plane.v_high, 2 * plane.n_tau - 1)
+        plane = _move_line(plane, plane.v_low, plane.v_high, plane.n_tau + 2 * (plane.n_tau // 4))
     return plane
 
 
-def resolved_rows(plane: Plane) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def resolved_rows(plane: Plane, mass: FloatArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Nodes of tau at which N(mu, tau^2) is wide enough to be summed over the nodes of mu."""
     if plane.of_mu is None:
         return plane.tau > 0
     spacing = plane.x_step[:, None] * np.exp(plane.of_mu.log_slope(plane.x))
-    return plane.tau > 1.3 * spacing.max(axis=1)
-
-
+    matters = mass > 1e-10 * mass.max(axis=1, keepdims=True)
+    return plane.tau > 1.3 * (spacing * matters).max(axis=1)

@@ -108,11 +108,12 @@ def find_range(
     lowest: float = -np.inf,
     highest: float = np.inf,
     points: int = 65,
+    drop: float = DROP,
 ) -> tuple[FloatArray, FloatArray]:
     """Ends of the range outside which `log_f` is negligible, for every leading index.
 
     The range is scanned evenly, widened where the integrand has not fallen by its end, and cut to
-    what is above the maximum less `DROP`, until that fills a third of the points.
+    what is above the maximum less `drop`, until that fills a third of the points.
 
     Parameters
     ----------
@@ -123,6 +124,10 @@ def find_range(
         Where to begin.
     lowest, highest : float
         How far the range may be widened.
+    points : int
+        Points of a scan.
+    drop : float
+        Log units below the maximum at which the integrand is cut.
 
     Returns
     -------
@@ -139,7 +144,7 @@ def find_range(
         v = low[..., None] + (high - low)[..., None] * share
         f = log_f(v)
         f = f[..., None] if f.ndim == v.ndim else f
-        keep = (f > f.max(axis=-2, keepdims=True) - DROP).any(axis=-1)
+        keep = (f > f.max(axis=-2, keepdims=True) - drop).any(axis=-1)
         first = np.where(keep, index, points).min(axis=-1)
         last = np.where(keep, index, -1).max(axis=-1)
         at_low, at_high = (first == 0) & (low > lowest), (last == points - 1) & (high < highest)

@@ -1,17 +1,229 @@
-"""True study effects and joint draws of a grid fit."""
+"""True study effects of a grid fit: p(theta_i | data) for every study, exactly.
 
+p(theta_i | data) is g_i(theta_i) times the density that the other studies predict for theta_i:
+the posterior mass of each node over L_i there, spread by N(mu, tau^2). Where tau is small against
+the spacing of mu, that density is interpolated in mu and spread by Gauss-Hermite instead.
+"""
+
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesmeta.inference.integrate import StudyIntegral
+from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.marginals import IntervalKind, SincDensity
-from bayesmeta.inference.posterior import Draws
-from bayesmeta.model import BoundModel
+from bayesmeta.inference.plane import Surface, resolved_rows
+from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
 from bayesmeta.scales import FloatArray
 
+_BEND = 3.0
+_ROWS = 1e-13  # nodes of tau with less posterior mass are left out
+_CHUNK = 1 << 20
+_HERMITE, _HERMITE_WEIGHTS = np.polynomial.hermite.hermgauss(16)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StudyEffects:
-    def __init__(self,**k): pass
-class GridJoint(StudyEffects): pass
+    """Marginals of the true study effects, shape (study,); computed when first asked for.
+
+    Every answer rests on densities whose integrals are checked to be 1 within `tol`: the density
+    and the evidence are computed on different nodes.
+    """
+
+    surface: Surface
+    tol: float
+    _found: list[SincDensity] = field(default_factory=list)
+
+    @property
+    def density(self) -> SincDensity:
+        """The marginals, one component for each study."""
+        if not self._found:
+            self._found.append(find_study_densities(self.surface, self.tol))
+        return self._found[0]
+
+    @property
+    def mean(self) -> FloatArray:
+        """Posterior means, (study,)."""
+        return self.density.mean
+
+    @property
+    def sd(self) -> FloatArray:
+        """Posterior standard deviations, (study,)."""
+        return self.density.sd
+
+    def cdf(self, x: ArrayLike) -> FloatArray:
+        """P(theta_i <= x)."""
+        return self.density.cdf(x)
+
+    def sf(self, x: ArrayLike) -> FloatArray:
+        """P(theta_i > x)."""
+        return self.density.sf(x)
+
+    def pdf(self, x: ArrayLike) -> FloatArray:
+        """Density at x."""
+        return self.density.pdf(x)
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Value with probability p below it."""
+        return self.density.quantile(p)
+
+    def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
+        """Equal-tailed or shortest interval, (study, 2)."""
+        return self.density.interval(level, kind)
+
+
+def find_study_densities(surface: Surface, tol: float) -> SincDensity:
+    """Density of each true effect on nodes of its own line.
+
+    Raises
+    ------
+    NotExactError
+        mu is known: the density of theta_i has a singularity there.
+    AccuracyError
+        A density does not integrate to 1 within the tolerance.
+    """
+    if surface.plane.of_mu is None:
+        raise NotExactError(
+            "The exact engine for this likelihood does not give study effects where mu is known: "
+            'their density is infinite at mu. Use engine="nuts"'
+        )
+    center, scale = _about(surface)
+    coordinate = SinhMap(center=center[:, None], scale=scale[:, None], bend=_BEND)
+    of_one = SinhMap(center=center, scale=scale, bend=_BEND)
+    predict = _Predictive.of(surface)
+
+    def log_f(x: FloatArray) -> FloatArray:
+        theta = of_one.point(x)
+        value, beyond = surface.integral.log_g_at(theta)
+        with np.errstate(divide="ignore"):
+            inside = np.log(predict.density(theta, value))
+        return np.where(beyond, -1e300, np.maximum(inside + of_one.log_slope(x), -1e300))
+
+    edge = np.full(len(center), 5.5)
+    low, high = find_range(log_f, -edge, edge, points=33, drop=27.0)
+    nodes = 65
+    while nodes <= 1100:
+        step = (high - low) / (nodes - 1)
+        mass = np.exp(log_f(low[:, None] + step[:, None] * np.arange(nodes))) * step[:, None]
+        total = mass.sum(axis=1)
+        if nyquist(mass).max() < tol:
+            wrong = float(np.abs(total - 1).max())
+            if wrong > 10 * tol:
+                raise AccuracyError(
+                    f"The density of a study effect integrates to 1 only within {wrong:.0e} "
+                    f"(tol {10 * tol:.0e})"
+                )
+            return SincDensity(
+                start=low[:, None],
+                step=step[:, None],
+                masses=(mass / total[:, None])[:, None],
+                coordinate=coordinate,
+            )
+        nodes = 2 * nodes - 1
+    raise AccuracyError(f"The density of a study effect did not settle with {nodes} nodes")
+
+
+def _about(surface: Surface) -> tuple[FloatArray, FloatArray]:
+    """Roughly where each theta_i lies, and how wide: by the normal approximation."""
+    plane, mass = surface.plane, surface.mass
+    y, se = surface.integral.center, surface.integral.scale
+    share = se**2 / (se**2 + plane.tau[:, None] ** 2)  # (tau, study)
+    mean_mu = (mass * plane.mu).sum(axis=1)
+    weight = mass.sum(axis=1)
+    center = (share * mean_mu[:, None] + (weight[:, None] * (1 - share)) * y).sum(axis=0)
+    spread = (mass * (plane.mu - mass.ravel() @ plane.mu.ravel()) ** 2).sum(axis=1)
+    within = weight[:, None] * (1 - share) * se**2 + share**2 * spread[:, None]
+    return center, np.sqrt(within.sum(axis=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Predictive:
+    """What the other studies say of theta_i: normals about nodes, and smooth rows.
+
+    Attributes
+    ----------
+    mu, tau : (node,)
+        Nodes whose N(mu, tau^2) are summed.
+    log_weight : (node, study)
+        Log posterior mass over L_i.
+    row_tau : (row,)
+        Nodes of tau too small for that.
+    taylor : (row, study, interval, 8)
+        Log density of mu over L_i in those rows, interpolated on the row's line.
+    start, step : (row,)
+        The rows' lines.
+    """
+
+    surface: Surface
+    mu: FloatArray
+    tau: FloatArray
+    log_weight: FloatArray
+    rows: "np.ndarray[tuple[int], np.dtype[np.intp]]"
+    taylor: FloatArray
+
+    @classmethod
+    def of(cls, surface: Surface) -> "_Predictive":
+        from scipy.interpolate import make_interp_spline
+
+        plane, mass = surface.plane, surface.mass
+        assert plane.of_mu is not None
+        matters = mass.sum(axis=1) > _ROWS
+        resolved = resolved_rows(plane, mass)
+        shape = (*plane.mu.shape, -1)
+        log_weight = surface.log_mass[..., None] - surface.log_likelihood.reshape(shape)
+        wide = matters & resolved
+        tau = np.broadcast_to(plane.tau[:, None], plane.mu.shape)
+        heavy = wide[:, None] & (mass > _ROWS * mass.max())
+        rows = np.flatnonzero(matters & ~resolved)
+        slope = plane.of_mu.log_slope(plane.x) + np.log(plane.x_step)[:, None]
+        log_density = (log_weight - slope[..., None])[rows]  # (row, mu, study)
+        index = np.arange(plane.n_mu, dtype=float)
+        spline = make_interp_spline(index, np.moveaxis(log_density, 1, 0), k=7)
+        taylor = np.stack(
+            [spline(index[:-1] + 0.5, nu=m) / math.factorial(m) for m in range(8)], axis=-1
+        )
+        return cls(
+            surface=surface,
+            mu=plane.mu[heavy],
+            tau=tau[heavy],
+            log_weight=log_weight[heavy],
+            rows=rows,
+            taylor=np.ascontiguousarray(np.moveaxis(taylor, 0, 2)),
+        )
+
+    def density(self, theta: FloatArray, log_g: FloatArray) -> FloatArray:
+        """Density of theta_i at theta (study, node), given log g_i there."""
+        out = np.zeros_like(theta)
+        studies, nodes = theta.shape
+        chunk = max(1, _CHUNK // max(1, nodes * max(len(self.mu), 1)))
+        for begin in range(0, studies, chunk):  # a chunk of studies, to bound the memory
+            i = slice(begin, begin + chunk)
+            if len(self.mu):
+                z = (theta[i, :, None] - self.mu) / self.tau
+                exponent = self.log_weight.T[i, None, :] + log_g[i, :, None] - 0.5 * z**2
+                out[i] += (np.exp(exponent) / (self.tau * np.sqrt(2 * np.pi))).sum(axis=-1)
+        for row in range(len(self.rows)):  # few: the nodes of tau below the spacing of mu
+            out += self._smooth_row(row, theta, log_g)
+        return out
+
+    def _smooth_row(self, row: int, theta: FloatArray, log_g: FloatArray) -> FloatArray:
+        """One node of tau: the density of mu over L_i, spread by N(0, tau^2)."""
+        plane = self.surface.plane
+        t = self.rows[row]
+        of_mu = plane.of_mu
+        if isinstance(of_mu, SinhMap):
+            of_mu = SinhMap(center=of_mu.center[t], scale=of_mu.scale[t], bend=of_mu.bend)
+        assert of_mu is not None
+        mu = theta[..., None] - math.sqrt(2) * plane.tau[t] * _HERMITE  # (study, node, hermite)
+        steps = (of_mu.line(mu.reshape(-1)).reshape(mu.shape) - plane.x_low[t]) / plane.x_step[t]
+        inside = (steps >= 0) & (steps <= plane.n_mu - 1)
+        interval = np.clip(steps, 0, plane.n_mu - 2).astype(np.intp)
+        u = steps - interval - 0.5
+        c = self.taylor[row][np.arange(len(theta))[:, None, None], interval]
+        f = c[..., 7]
+        for power in range(6, -1, -1):
+            f = f * u + c[..., power]
+        terms = np.where(inside, np.exp(np.where(inside, f, 0.0) + log_g[..., None]), 0.0)
+        out: FloatArray = terms @ (_HERMITE_WEIGHTS / math.sqrt(math.pi))
+        return out

@@ -11,8 +11,8 @@ from scipy.special import betaln
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.errors import ModelError
-from bayesmeta.likelihoods.nuisance import integrate_peak
-from bayesmeta.likelihoods.whitened import whitened_effects
+from bayesmeta.likelihoods.nuisance import IndexArray, integrate_peak
+from bayesmeta.likelihoods.whitened import whitened, whitened_effects
 from bayesmeta.priors import Normal, Prior
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
@@ -128,15 +128,16 @@ class BinomialLikelihood:
         The integrand is log-concave in `a` for a log-concave baseline: it is integrated about its
         own peak, wherever theta puts it.
         """
-        r_t, n_t = data.events_treated[:, None, None], data.n_treated[:, None, None]
-        r_c, n_c = data.events_control[:, None, None], data.n_control[:, None, None]
-        shift = theta[..., None]
+        study = np.repeat(np.arange(len(data.studies)), theta.shape[1])
+        r_t, n_t = data.events_treated[study], data.n_treated[study]
+        r_c, n_c = data.events_control[study], data.n_control[study]
+        shift = theta.reshape(-1)
 
-        def log_integrand(a: FloatArray) -> FloatArray:
-            out: FloatArray = (
-                r_c * a - n_c * _softplus(a) + self.baseline.logpdf(a)
-                + r_t * (a + shift) - n_t * _softplus(a + shift)
-            )  # fmt: skip
+        def log_integrand(a: FloatArray, pair: IndexArray) -> FloatArray:
+            i = pair[:, None]
+            b = a + shift[i]
+            arms = r_c[i] * a - n_c[i] * _softplus(a) + r_t[i] * b - n_t[i] * _softplus(b)
+            out: FloatArray = arms + self.baseline.logpdf(a)
             return out
 
         # informations of the two arms at their own risks say where the peak starts
@@ -144,7 +145,8 @@ class BinomialLikelihood:
         i_t, i_c = n_t * p_t * (1 - p_t), n_c * p_c * (1 - p_c)
         logit_t, logit_c = np.log(p_t / (1 - p_t)), np.log(p_c / (1 - p_c))
         start = (i_c * logit_c + i_t * (logit_t - shift)) / (i_c + i_t)
-        integral = integrate_peak(log_integrand, start, width=np.sqrt(1 / (i_c + i_t)))
+        integral = integrate_peak(log_integrand, start, np.sqrt(1 / (i_c + i_t)))
+        integral = integral.reshape(theta.shape)
         coefficient = _log_choose(data.n_treated, data.events_treated)
         coefficient = coefficient + _log_choose(data.n_control, data.events_control)
         return integral + coefficient[:, None]
@@ -168,34 +170,45 @@ class BinomialLikelihood:
     ) -> None:
         """Add the arms to the PyMC model in context, with theta and the control log odds explicit.
 
-        theta is whitened by its own conditional normal; the control log odds are centred on
-        ``-w theta`` with w the treated arm's share of the information, which decorrelates them.
+        theta is whitened by its own conditional normal. Given theta the control log odds lie about
+        ``pooled - share * theta``, with `share` the treated arm's part of the information, and are
+        whitened about that. Where no patient (or every patient) had the event, nothing but the
+        baseline prior ends their tail on that side, and the coordinates lean towards it.
         """
         import pymc as pm
 
         theta = whitened_effects(mu, tau, data.y, data.se, common=common)
-        a = self._baseline_variable()
-        pm.Binomial(
-            "events_control",
-            data.n_control.astype(np.int64),
-            logit_p=a,
-            observed=data.events_control.astype(np.int64),
-            dims="study",
-        )
-        pm.Binomial(
-            "events_treated",
-            data.n_treated.astype(np.int64),
-            logit_p=a + theta,
-            observed=data.events_treated.astype(np.int64),
-            dims="study",
-        )
-
-    def _baseline_variable(self) -> "TensorVariable[Any, Any]":
-        import pymc as pm
-
+        a, b, c, d = data._cells
+        i_t, i_c = a * b / (a + b), c * d / (c + d)
+        share = i_t / (i_t + i_c)
+        wall = np.sqrt(1 / (i_t + i_c))
+        low, high = self.baseline.quantile(np.array([0.16, 0.84]))
+        tail = np.maximum((high - low) / 2, wall)
+        events = data.events_treated + data.events_control
+        side = 1.0 * (events == data.n_treated + data.n_control) - (events == 0)
+        lean = side * np.log(tail / wall) / 2
         kind, arguments = self.baseline.pymc_form()
-        variable: TensorVariable[Any, Any] = getattr(pm, kind)("a", **arguments, dims="study")
-        return variable
+        control = whitened(
+            "a",
+            distribution=lambda: getattr(pm, kind).dist(**arguments),
+            draw=lambda rng, size: self.baseline.quantile(rng.random(size)),
+            location=np.log(c / d) + share * (data.y - theta),
+            scale=wall * np.exp(np.abs(lean)),
+            lean=lean,
+            dims=("study",),
+        )
+        arms = {
+            "control": (control, data.events_control, data.n_control),
+            "treated": (control + theta, data.events_treated, data.n_treated),
+        }
+        for arm, (log_odds, events, n) in arms.items():
+            pm.Binomial(
+                f"events_{arm}",
+                n.astype(np.int64),
+                logit_p=log_odds,
+                observed=events.astype(np.int64),
+                dims="study",
+            )
 
 
 def _softplus(x: FloatArray) -> FloatArray:

@@ -1,63 +1,175 @@
-"""True effects in coordinates that sample well: whitened by their own conditional normal."""
+"""Variables of a PyMC model in coordinates that sample well: near N(0, 1), near independent."""
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from bayesmeta.priors import OnTau2, Prior
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
+    type Tensor = TensorVariable[Any, Any]
 
-def whitened_effects(
-    mu: "TensorVariable[Any, Any]",
-    tau: "TensorVariable[Any, Any]",
-    y: FloatArray,
-    se: FloatArray,
-    *,
-    common: bool,
-) -> "TensorVariable[Any, Any]":
-    """Add ``theta ~ N(mu, tau)``, dims study, to the PyMC model in context.
 
-    The sampler moves in z with theta = m + s z, where N(m, s^2) is the conditional of theta given
-    (mu, tau) under a normal approximation (y, se) of each study. The model is unchanged: it is a
-    transform with its Jacobian. Centred and non-centred forms are its limits for se << tau and
-    se >> tau, so it serves both ends. With `common` theta is mu.
+def whitened(
+    name: str,
+    *parameters: "Tensor",
+    distribution: "Callable[..., Tensor]",
+    draw: Callable[..., FloatArray],
+    location: "Tensor | FloatArray",
+    scale: "Tensor | FloatArray",
+    lean: "FloatArray | float" = 0.0,
+    dims: tuple[str, ...] = (),
+) -> "Tensor":
+    """Add a variable to the PyMC model in context, sampled in coordinates z.
+
+    ``value = location + scale * (z cosh(lean) + sqrt(1 + z^2) sinh(lean))``: a straight line where
+    `lean` is 0, else a hyperbola whose slopes, ``scale * exp(-lean)`` far below and
+    ``scale * exp(lean)`` far above, suit a posterior with a long tail on one side and a wall on the
+    other. The model is unchanged by it: it is a transform with its Jacobian.
+
+    Parameters
+    ----------
+    name : str
+    *parameters : tensor
+        Variables of the model on which the distribution depends.
+    distribution, draw : callable
+        parameters -> the unnamed PyMC distribution, for its density; (rng, size, *parameters) ->
+        draws from it in numpy, for prior predictive checks.
+    location, scale, lean : like the variable
+        Of the variable's posterior, about; the first two may depend on variables of the model.
     """
     import pymc as pm
     import pytensor.tensor as pt
     from pymc.distributions.transforms import Transform
 
-    if common:
-        return pm.Deterministic("theta", mu + pt.zeros(len(y)), dims="study")
-
     class Whiten(Transform):  # type: ignore[misc]
-        name = "white"
-
-        def _moments(self, inputs: Any) -> Any:
-            mu, tau, y, se = inputs[-4:]  # the distribution's parameters come last
-            v = 1 / (1 / se**2 + 1 / tau**2)
-            share = v / tau**2
-            return share * mu + (1 - share) * y, pt.sqrt(v)
+        name = "white"  # what it needs are the last inputs of the variable
 
         def forward(self, value: Any, *inputs: Any) -> Any:
-            mean, sd = self._moments(inputs)
-            return (value - mean) / sd
+            location, scale, lean = inputs[-3:]
+            return pt.sinh(pt.arcsinh((value - location) / scale) - lean)
 
         def backward(self, value: Any, *inputs: Any) -> Any:
-            mean, sd = self._moments(inputs)
-            return mean + sd * value
+            location, scale, lean = inputs[-3:]
+            bent = value * pt.cosh(lean) + pt.sqrt(1 + value**2) * pt.sinh(lean)
+            return location + scale * bent
 
         def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-            return pt.log(self._moments(inputs)[1]) * pt.ones_like(value)
+            _, scale, lean = inputs[-3:]
+            slope = pt.cosh(lean) + value / pt.sqrt(1 + value**2) * pt.sinh(lean)
+            return pt.log(scale * slope)
+
+    def log_density(value: Any, *inputs: Any) -> Any:
+        return pm.logp(distribution(*inputs[:-3]), value)
+
+    def start(_variable: Any, _size: Any, *inputs: Any) -> Any:
+        return inputs[-3]
+
+    def draw_prior(*inputs: Any, rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
+        return draw(rng, size, *inputs[:-3])
 
     return pm.CustomDist(
+        name,
+        *parameters,
+        location,
+        scale,
+        lean,
+        logp=log_density,
+        random=draw_prior,
+        support_point=start,
+        transform=Whiten(),
+        dims=dims,
+    )
+
+
+def whitened_effects(
+    mu: "Tensor", tau: "Tensor", y: FloatArray, se: FloatArray, *, common: bool
+) -> "Tensor":
+    """Add ``theta ~ N(mu, tau)``, dims study, to the PyMC model in context.
+
+    Whitened by the conditional of theta given (mu, tau) under a normal approximation (y, se) of
+    each study. The centred and the non-centred forms are its limits for se << tau and se >> tau,
+    so it serves both ends. With `common` theta is mu.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    if common:
+        return pm.Deterministic("theta", mu + pt.zeros(len(y)), dims="study")
+    share = se**2 / (se**2 + tau**2)
+    return whitened(
         "theta",
         mu,
         tau,
-        y,
-        se,
-        logp=lambda value, mu, tau, _y, _se: pm.logp(pm.Normal.dist(mu, tau), value),
-        random=lambda mu, tau, _y, _se, rng=None, size=None: rng.normal(mu, tau, size=size),
-        transform=Whiten(),
-        dims="study",
+        distribution=pm.Normal.dist,
+        draw=lambda rng, size, mu, tau: rng.normal(mu, tau, size),
+        location=share * mu + (1 - share) * y,
+        scale=pt.sqrt(share) * tau,
+        dims=("study",),
     )
+
+
+def whitened_mean(
+    prior: Prior, tau: "Tensor", y: FloatArray, se: FloatArray
+) -> "Tensor":
+    """Add ``mu ~ prior`` to the PyMC model in context, whitened by its conditional given tau.
+
+    The conditional is that under a normal approximation (y, se) of each study and of the prior. A
+    prior on a part of the line keeps PyMC's own coordinates.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    if prior.support != (-math.inf, math.inf):
+        return prior.pymc("mu")
+    weight = 1 / (se**2 + tau**2)
+    total, pull = weight.sum(), (weight * y).sum()
+    if prior.proper:
+        low, middle, high = prior.quantile(np.array([0.16, 0.5, 0.84]))
+        precision = ((high - low) / 2) ** -2.0
+        total, pull = total + precision, pull + precision * middle
+    kind, arguments = prior.pymc_form()
+    return whitened(
+        "mu",
+        distribution=lambda: getattr(pm, kind).dist(**arguments),
+        draw=lambda rng, size: prior.quantile(rng.random(size)),
+        location=pull / total,
+        scale=pt.sqrt(1 / total),
+    )
+
+
+def softened_sd(prior: Prior, unit: float) -> "Tensor":
+    """Add ``tau ~ prior`` to the PyMC model in context, with coordinates that suit its tails.
+
+    ``tau = unit * log(1 + exp(z))`` where the prior falls faster than any power: even above
+    `unit`, where the data speak, and logarithmic below it, where they do not. Other priors keep
+    PyMC's own coordinates, the logarithm for those with a long tail.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pymc.distributions.transforms import Transform
+
+    light = prior.support == (0, math.inf) and prior.tail_order == math.inf
+    if not light or isinstance(prior, OnTau2):
+        return prior.pymc("tau")
+
+    class Soften(Transform):  # type: ignore[misc]
+        name = "soft"
+
+        def forward(self, value: Any, *_inputs: Any) -> Any:
+            return value / unit + pt.log(-pt.expm1(-value / unit))
+
+        def backward(self, value: Any, *_inputs: Any) -> Any:
+            return unit * pt.softplus(value)
+
+        def log_jac_det(self, value: Any, *_inputs: Any) -> Any:
+            return math.log(unit) - pt.softplus(-value)
+
+    kind, arguments = prior.pymc_form()
+    variable: Tensor = getattr(pm, kind)("tau", **arguments, default_transform=Soften())
+    return variable

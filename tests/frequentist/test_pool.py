@@ -97,6 +97,22 @@ def test_mantel_haenszel_rows_agree_with_metafor(name, measure, golden):
     assert np.isnan([row.tau2_ci_low, row.tau2_ci_high, row.pi_low, row.pi_high]).all()
 
 
+def test_all_intervals_of_a_row_have_its_level(golden):
+    block = golden("metafor_pool")["raudenbush1985"]["GEN"]
+    y, v = np.array(block["yi"]), np.array(block["vi"])
+    row = pool(contrasts(y, v), "GEN", methods="DL", level=0.8)["DL"]
+    z = 1.2815515655446004  # qnorm(0.9)
+    assert_allclose(row.ci_high - row.estimate, z * row.se, rtol=1e-12)
+    assert_allclose(row.pi_high - row.estimate, z * math.hypot(row.se, math.sqrt(row.tau2)))
+    for tau2, quantile in (
+        (row.tau2_ci_low, 25.989423082637209),  # qchisq(0.9, 18)
+        (row.tau2_ci_high, 10.864936116508861),  # qchisq(0.1, 18)
+    ):
+        w = 1 / (v + tau2)
+        q = (w * (y - (w * y).sum() / w.sum()) ** 2).sum()
+        assert_allclose(q, quantile, rtol=1e-10)
+
+
 def test_a_published_reml_fit_comes_out(golden):
     data = golden("metafor_pool")["crins2014"]
     row = pool(*table_of(data, "OR"), methods="REML")["REML"]

@@ -12,7 +12,6 @@ from bayesmeta.errors import ModelError
 from bayesmeta.priors import PRIORS, HalfNormal, Normal, OnTau2, Prior, Truncated, parse_prior
 
 ODD = np.array([-np.inf, -1e300, -1.0, -0.0, 0.0, 1e-320, 1e-200, 1.0, 1e200, 1e308, np.inf])
-PROPER = [text for text in PRIOR_TEXTS if "flat" not in text]
 
 
 def mass(prior, low, high):

@@ -48,6 +48,7 @@ def test_a_prior_on_tau2_adds_the_variance_and_its_root(variance):
     assert_allclose(tau.eval({tau2: 0.09}), 0.3)
     on_tau = pm.logp(tau2, TAU**2).eval() + np.log(2 * TAU)
     assert_allclose(on_tau, OnTau2(variance).logpdf(TAU), atol=CONSTANTS)
+    assert_allclose(pm.logp(tau2, -0.1).eval(), -np.inf)
 
 
 def test_a_flat_prior_covers_the_line_for_an_effect_and_half_of_it_for_tau():

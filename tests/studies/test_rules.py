@@ -63,6 +63,7 @@ BROKEN = [
     (TIDY + ",drug,3,20\n", 4, None, "study", None, "no label", "every row"),
     (TIDY + "Maki,,3,20\nMaki,drug,3,20\n", 4, "Maki", "arm", None, "no label", "every row"),
     (TIDY + "Maki,drug,3\nMaki,placebo,3,20\n", 4, None, None, None, "3 cells", "commas"),
+    (TIDY + "Rag,drug,3,20,1\n", 4, None, None, None, "5 cells", "commas"),
     (WIDE + "Maki,30,20,5,20\n", 3, "Maki", "ai", "30", r"more events .*n1i = 20", "swap"),
     (WIDE + "Maki,0,0,5,20\n", 3, "Maki", "n1i", "0", "without patients", "remove"),
     (WIDE + "Hart,3,20,5,20\n", 3, "Hart", None, None, r"twice \(first in line 2\)", "Tell"),
@@ -78,6 +79,7 @@ BROKEN = [
     (VI + "Maki,0.1,-1\n", 3, "Maki", "vi", "-1", "negative variance", "sign"),
     (VI.replace("vi", "sei") + "Maki,0.1,0\n", 3, "Maki", "sei", "0", "standard error", "interval"),
     (CI + "Maki,0.1,0.5,-0.3\n", 3, "Maki", "ci_low", "0.5", "not below", "swapped"),
+    (CI + "Maki,0.1,0.1,0.1\n", 3, "Maki", "ci_low", "0.1", "not below", "swapped"),
     (CI + "Maki,0.7,-0.3,0.5\n", 3, "Maki", "estimate", "0.7", "outside", "swapped"),
     (CI + "Maki,0.75,0.50,1.12\n", 3, "Maki", "estimate", "0.75", "far from", "logarithms"),
 ]

@@ -1,16 +1,16 @@
-"""A comparison as a file: strict TOML to models and choices, and back."""
+"""From a TOML file to a comparison, with every fault of the file told at once."""
 
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from bayesmeta.checks.crosscheck import METHODS_OF, Direction, Software
+from bayesmeta.checks.crosscheck import Direction, Software
 from bayesmeta.checks.published_row import PublishedModel, PublishedRow
+from bayesmeta.comparison.comparison import Comparison, Outcome, Sampling
+from bayesmeta.comparison.section import Section
 from bayesmeta.effects import CORRECTIONS, MEASURES, Correction
 from bayesmeta.errors import BayesmetaError, ComparisonError, ModelError, Problem, StudyTableError
 from bayesmeta.frequentist import METHODS
@@ -19,104 +19,10 @@ from bayesmeta.model import Model, read_likelihood
 from bayesmeta.printed import Printed
 from bayesmeta.priors import Prior, parse_prior
 from bayesmeta.random_effects import RANDOM_EFFECTS
-from bayesmeta.studies import StudyTable, available, load, read_studies
+from bayesmeta.studies import available, load, read_studies
 from bayesmeta.studies.refusal import did_you_mean
 
 RECORD = "record"  # what a run writes about itself into its copy of the file; never read back
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """One outcome of a comparison.
-
-    Attributes
-    ----------
-    name : str
-        As in the study table, where that names outcomes.
-    better : {"higher", "lower"}
-        Which direction of the effect is good for the patient.
-    published : PublishedRow or None
-        What the publication prints for it.
-    """
-
-    name: str
-    better: Direction
-    published: PublishedRow | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """How NUTS is run; draws and tuning steps are per chain."""
-
-    draws: int = 2000
-    tune: int = 1000
-    chains: int = 4
-    seed: int = 1
-    target_accept: float = 0.9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One comparison: data, arms, one model per likelihood, outcomes and choices.
-
-    Attributes
-    ----------
-    name : str
-        Stem of the file's name; not part of the file.
-    title : str
-        For people.
-    data : str or Path
-        Name of a bundled table, or the path of a CSV file.
-    arms : (str, str) or None
-        Treated and control arm; None for contrast-level data.
-    models : tuple of Model
-        They differ in their likelihood only.
-    outcomes : tuple of Outcome
-        In the order of the file.
-    software : {"metafor", "RevMan 5"}
-        Whose form of Mantel-Haenszel the reference shows where `methods` does not say.
-    methods : tuple of str or None
-        Frequentist methods, keys of `METHODS`; None for those that fit the data.
-    sampling : Sampling
-        Settings of NUTS.
-
-    Raises
-    ------
-    ComparisonError
-        The models differ in more than their likelihood.
-    """
-
-    name: str = field(default="comparison", compare=False)
-    title: str
-    data: str | Path
-    arms: tuple[str, str] | None = None
-    models: tuple[Model, ...]
-    outcomes: tuple[Outcome, ...]
-    software: Software = "metafor"
-    methods: tuple[str, ...] | None = None
-    sampling: Sampling = Sampling()
-
-    def __post_init__(self) -> None:
-        first = self.models[0]
-        if any(replace(model, likelihood=first.likelihood) != first for model in self.models):
-            raise ComparisonError(
-                "The models of a comparison differ in their likelihood only. Write one comparison "
-                "for each set of priors."
-            )
-
-    def load(self) -> tuple[StudyTable, ...]:
-        """Give the studies of each outcome, arms chosen.
-
-        Raises
-        ------
-        StudyTableError
-            The table cannot be read, or has no such outcome or arm.
-        """
-        table = load(self.data) if isinstance(self.data, str) else read_studies(self.data)
-        return tuple(
-            table.select(outcome=outcome.name if table.outcomes else None, arms=self.arms)
-            for outcome in self.outcomes
-        )
 
 
 def read_comparison(path: str | os.PathLike[str]) -> Comparison:
@@ -140,152 +46,13 @@ def read_comparison(path: str | os.PathLike[str]) -> Comparison:
     """
     path = Path(path)
     problems: list[Problem] = []
-    comparison = _read_file(_Section(values=_parse(path), path="", problems=problems), path)
+    comparison = _read_file(Section(values=_parse(path), path="", problems=problems), path)
     if comparison is not None and not problems:
         problems.extend(_data_problems(comparison, path))
     if comparison is None or problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ComparisonError(f"{path} has {count}; nothing was fitted.", problems)
     return comparison
-
-
-def write_comparison(
-    comparison: Comparison,
-    path: str | os.PathLike[str],
-    *,
-    record: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a comparison with every default spelt out; `read_comparison` gives an equal one.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What to write; the path of its data is written relative to the new file.
-    path : path
-        File to write.
-    record : mapping, optional
-        What should be known of a run, such as versions; goes into a table that is not read back.
-    """
-    import tomli_w
-
-    path = Path(path)
-    content = _as_toml(comparison, path.parent) | ({RECORD: dict(record)} if record else {})
-    path.write_bytes(tomli_w.dumps(content).encode())
-
-
-# --- reading -----------------------------------------------------------------------------------
-
-
-@dataclass(kw_only=True)
-class _Section:
-    """One table of the file: keys are taken by name and kind; what is left over is unknown."""
-
-    values: Mapping[str, Any]
-    path: str
-    problems: list[Problem]
-    known: list[str] = field(default_factory=list)
-    missing: dict[str, Problem] = field(default_factory=dict)
-
-    def place(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
-
-    def fault(self, key: str, what: str, fix: str) -> None:
-        """Note a fault of a key, with the value it has."""
-        shown = self.values.get(key)
-        text = None if shown is None or isinstance(shown, dict | list) else f"{shown!r}"
-        self.problems.append(Problem(column=self.place(key), value=text, what=what, fix=fix))
-
-    def take(self, key: str, kind: type, example: str, *, required: bool = True) -> Any:
-        """Give the value of a key if it is there and of the kind; else None, and note why."""
-        self.known.append(key)
-        if key not in self.values:
-            if required:
-                self.missing[key] = Problem(
-                    column=self.place(key), what="missing", fix=f"Add {key} = {example}."
-                )
-            return None
-        value = self.values[key]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            self.fault(key, f"not {_KINDS[kind]}", f"Write {key} = {example}.")
-            return None
-        return value
-
-    def text(self, key: str, example: str, *, required: bool = True) -> str | None:
-        value = self.take(key, str, f'"{example}"', required=required)
-        if value is not None and not value.strip():
-            self.fault(key, "empty", f'Write {key} = "{example}".')
-            return None
-        return cast("str | None", value)
-
-    def choice(
-        self, key: str, known: Sequence[str], *, default: str | None = None
-    ) -> str | None:
-        """Give one of the known words."""
-        value = self.text(key, known[0], required=default is None)
-        if value is not None and value not in known:
-            self.fault(key, "not known here", did_you_mean(value, known))
-            return None
-        return default if value is None and key not in self.values else value
-
-    def texts(self, key: str, example: str, *, required: bool = True) -> tuple[str, ...] | None:
-        """Give a list of texts, none twice."""
-        values = self.take(key, list, example, required=required)
-        if values is None:
-            return None
-        if not values or not all(isinstance(value, str) for value in values):
-            self.fault(key, "not a list of texts", f"Write {key} = {example}.")
-            return None
-        if len(set(values)) < len(values):
-            self.fault(key, "names one thing twice", "Name each once.")
-            return None
-        return tuple(values)
-
-    def choices(
-        self, key: str, known: Sequence[str], example: str, *, required: bool = True
-    ) -> tuple[str, ...] | None:
-        """Give a list of known words."""
-        values = self.texts(key, example, required=required)
-        for i, value in enumerate(values or ()):
-            if value not in known:
-                at, fix = f"{self.place(key)}[{i}]", did_you_mean(value, known)
-                self.problems.append(
-                    Problem(column=at, value=f"{value!r}", what="not known here", fix=fix)
-                )
-                values = None
-        return values
-
-    def section(self, key: str, *, required: bool = True) -> "_Section | None":
-        values = self.take(key, dict, "...", required=required)
-        if key in self.missing:
-            self.missing[key] = replace(self.missing[key], fix=f"Add a table [{self.place(key)}].")
-        if values is None:
-            return None
-        return _Section(values=values, path=self.place(key), problems=self.problems)
-
-    def close(self) -> None:
-        """Note keys that nobody took, and keys that are missing and not just misspelt."""
-        for key in self.values:
-            if key not in self.known:
-                near = get_close_matches(key.lower(), self.known, n=1)
-                if near and near[0] not in self.values:
-                    self.missing.pop(near[0], None)
-                self.problems.append(
-                    Problem(
-                        column=self.place(key),
-                        what="unknown key",
-                        fix=did_you_mean(key, self.known),
-                    )
-                )
-        self.problems.extend(self.missing.values())
-
-
-_KINDS = {
-    str: 'a text in "..."',
-    int: "a whole number",
-    float: "a number",
-    list: "a list in [...]",
-    dict: "a table",
-}
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -309,7 +76,7 @@ def _parse(path: Path) -> dict[str, Any]:
     raise ComparisonError(f"{path} cannot be read; nothing was fitted.", [problem])
 
 
-def _read_file(file: _Section, path: Path) -> Comparison | None:
+def _read_file(file: Section, path: Path) -> Comparison | None:
     """Read the whole file; None if a part that others need is missing or wrong."""
     title = file.text("title", "Drug v placebo in asthma")
     data = _read_data(file, path)
@@ -335,7 +102,7 @@ def _read_file(file: _Section, path: Path) -> Comparison | None:
     )
 
 
-def _read_data(file: _Section, path: Path) -> str | Path | None:
+def _read_data(file: Section, path: Path) -> str | Path | None:
     data = file.text("data", "trials.csv")
     if data is None or data in available():
         return data
@@ -350,7 +117,7 @@ def _read_data(file: _Section, path: Path) -> str | Path | None:
     return beside
 
 
-def _read_arms(file: _Section) -> tuple[str, str] | None:
+def _read_arms(file: Section) -> tuple[str, str] | None:
     arms = file.texts("arms", '["treated", "control"]', required=False)
     if arms is not None and len(arms) != 2:
         file.fault("arms", f"{len(arms)} arms where two are wanted", "Write [treated, control].")
@@ -358,7 +125,7 @@ def _read_arms(file: _Section) -> tuple[str, str] | None:
     return None if arms is None else (arms[0], arms[1])
 
 
-def _read_models(section: _Section | None) -> tuple[Model, ...]:
+def _read_models(section: Section | None) -> tuple[Model, ...]:
     if section is None:
         return ()
     measure = section.choice("measure", tuple(MEASURES))
@@ -405,7 +172,7 @@ def _read_models(section: _Section | None) -> tuple[Model, ...]:
     return tuple(models)
 
 
-def _read_prior(section: _Section, key: str, example: str) -> Prior | None:
+def _read_prior(section: Section, key: str, example: str) -> Prior | None:
     text = section.text(key, example)
     if text is None:
         return None
@@ -416,7 +183,7 @@ def _read_prior(section: _Section, key: str, example: str) -> Prior | None:
         return None
 
 
-def _read_reference(section: _Section | None) -> tuple[Software, tuple[str, ...] | None]:
+def _read_reference(section: Section | None) -> tuple[Software, tuple[str, ...] | None]:
     if section is None:
         return "metafor", None
     software = cast(
@@ -433,7 +200,7 @@ def _read_reference(section: _Section | None) -> tuple[Software, tuple[str, ...]
     return software, methods
 
 
-def _read_outcomes(file: _Section) -> tuple[Outcome, ...]:
+def _read_outcomes(file: Section) -> tuple[Outcome, ...]:
     tables = file.take("outcome", list, "...")
     if "outcome" in file.missing:
         fix = "Add a table [[outcome]] with name and better."
@@ -446,7 +213,7 @@ def _read_outcomes(file: _Section) -> tuple[Outcome, ...]:
                 Problem(column=path, what="not a table", fix="Write [[outcome]] above its keys.")
             )
             continue
-        section = _Section(values=values, path=path, problems=file.problems)
+        section = Section(values=values, path=path, problems=file.problems)
         name = section.text("name", "mortality")
         better = section.choice("better", get_args(Direction.__value__))
         published = _read_published(section.section("published", required=False))
@@ -462,7 +229,7 @@ def _read_outcomes(file: _Section) -> tuple[Outcome, ...]:
     return tuple(outcomes)
 
 
-def _read_published(section: _Section | None) -> PublishedRow | None:
+def _read_published(section: Section | None) -> PublishedRow | None:
     if section is None:
         return None
     model = section.choice("model", get_args(PublishedModel.__value__))
@@ -481,7 +248,7 @@ def _read_published(section: _Section | None) -> PublishedRow | None:
 _AS_PRINTED = "digits and < carry information that a number loses"
 
 
-def _read_printed(section: _Section, key: str, *, required: bool = False) -> Printed | None:
+def _read_printed(section: Section, key: str, *, required: bool = False) -> Printed | None:
     if isinstance(section.values.get(key), int | float):
         section.known.append(key)
         value = section.values[key]
@@ -491,7 +258,7 @@ def _read_printed(section: _Section, key: str, *, required: bool = False) -> Pri
     return None if text is None else _as_printed(section, key, text)
 
 
-def _read_interval(section: _Section) -> tuple[Printed, Printed] | None:
+def _read_interval(section: Section) -> tuple[Printed, Printed] | None:
     limits = section.take("ci", list, '["0.75", "35.02"]', required=False)
     if limits is None:
         return None
@@ -507,7 +274,7 @@ def _read_interval(section: _Section) -> tuple[Printed, Printed] | None:
     return low, high
 
 
-def _as_printed(section: _Section, key: str, text: str) -> Printed | None:
+def _as_printed(section: Section, key: str, text: str) -> Printed | None:
     try:
         return Printed.parse(text)
     except ValueError as error:
@@ -515,7 +282,7 @@ def _as_printed(section: _Section, key: str, text: str) -> Printed | None:
         return None
 
 
-def _read_sampling(section: _Section | None) -> Sampling:
+def _read_sampling(section: Section | None) -> Sampling:
     if section is None:
         return Sampling()
     default = Sampling()
@@ -579,48 +346,3 @@ def _at(place: str, error: BayesmetaError) -> Problem:
 
 def _fields(kind: type[Any]) -> list[str]:
     return [part.name for part in fields(kind)]
-
-
-# --- writing -----------------------------------------------------------------------------------
-
-
-def _as_toml(comparison: Comparison, folder: Path) -> dict[str, Any]:
-    data = comparison.data
-    if isinstance(data, Path):
-        data = Path(os.path.relpath(data, folder.resolve())).as_posix()
-    model: dict[str, Any] = {}
-    for each in comparison.models:
-        model = each.as_text() | model  # one with a baseline adds it
-    model["likelihoods"] = [str(each.likelihood) for each in comparison.models]
-    order = ("measure", "likelihoods", "effect", "heterogeneity", "baseline")
-    reference: dict[str, Any] = {"software": comparison.software}
-    if comparison.methods is not None:
-        reference["methods"] = list(comparison.methods)
-    content: dict[str, Any] = {"title": comparison.title, "data": data}
-    if comparison.arms is not None:
-        content["arms"] = list(comparison.arms)
-    return content | {
-        "model": {key: model[key] for key in (*order, "correction", "random_effects") if key in model},
-        "reference": reference,
-        "sampling": {key: getattr(comparison.sampling, key) for key in _fields(Sampling)},
-        "outcome": [_outcome_as_toml(outcome) for outcome in comparison.outcomes],
-    }
-
-
-def _outcome_as_toml(outcome: Outcome) -> dict[str, Any]:
-    content: dict[str, Any] = {"name": outcome.name, "better": outcome.better}
-    if outcome.published is not None:
-        row = outcome.published
-        values = {key: getattr(row, key) for key in _fields(PublishedRow)}
-        content["published"] = {
-            key: _printed_as_toml(value) for key, value in values.items() if value is not None
-        }
-    return content
-
-
-def _printed_as_toml(value: object) -> object:
-    if isinstance(value, tuple):
-        return [part.text for part in value]
-    return value.text if isinstance(value, Printed) else value
-
-

@@ -1,0 +1,104 @@
+"""One comparison: data, arms, models, outcomes and choices, as objects."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bayesmeta.checks.crosscheck import Direction, Software
+from bayesmeta.checks.published_row import PublishedRow
+from bayesmeta.errors import ComparisonError
+from bayesmeta.model import Model
+from bayesmeta.studies import StudyTable, load, read_studies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One outcome of a comparison.
+
+    Attributes
+    ----------
+    name : str
+        As in the study table, where that names outcomes.
+    better : {"higher", "lower"}
+        Which direction of the effect is good for the patient.
+    published : PublishedRow or None
+        What the publication prints for it.
+    """
+
+    name: str
+    better: Direction
+    published: PublishedRow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How NUTS is run; draws and tuning steps are per chain."""
+
+    draws: int = 2000
+    tune: int = 1000
+    chains: int = 4
+    seed: int = 1
+    target_accept: float = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One comparison: data, arms, one model per likelihood, outcomes and choices.
+
+    Attributes
+    ----------
+    name : str
+        Stem of the file's name; not part of the file.
+    title : str
+        For people.
+    data : str or Path
+        Name of a bundled table, or the path of a CSV file.
+    arms : (str, str) or None
+        Treated and control arm; None for contrast-level data.
+    models : tuple of Model
+        They differ in their likelihood only.
+    outcomes : tuple of Outcome
+        In the order of the file.
+    software : {"metafor", "RevMan 5"}
+        Whose form of Mantel-Haenszel the reference shows where `methods` does not say.
+    methods : tuple of str or None
+        Frequentist methods, keys of `METHODS`; None for those that fit the data.
+    sampling : Sampling
+        Settings of NUTS.
+
+    Raises
+    ------
+    ComparisonError
+        The models differ in more than their likelihood.
+    """
+
+    name: str = field(default="comparison", compare=False)
+    title: str
+    data: str | Path
+    arms: tuple[str, str] | None = None
+    models: tuple[Model, ...]
+    outcomes: tuple[Outcome, ...]
+    software: Software = "metafor"
+    methods: tuple[str, ...] | None = None
+    sampling: Sampling = Sampling()
+
+    def __post_init__(self) -> None:
+        first = self.models[0]
+        if any(replace(model, likelihood=first.likelihood) != first for model in self.models):
+            raise ComparisonError(
+                "The models of a comparison differ in their likelihood only. Write one comparison "
+                "for each set of priors."
+            )
+
+    def load(self) -> tuple[StudyTable, ...]:
+        """Give the studies of each outcome, arms chosen.
+
+        Raises
+        ------
+        StudyTableError
+            The table cannot be read, or has no such outcome or arm.
+        """
+        table = load(self.data) if isinstance(self.data, str) else read_studies(self.data)
+        return tuple(
+            table.select(outcome=outcome.name if table.outcomes else None, arms=self.arms)
+            for outcome in self.outcomes
+        )

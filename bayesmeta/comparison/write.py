@@ -1,0 +1,83 @@
+"""From a comparison to a TOML file, with every default spelt out."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from bayesmeta.comparison.comparison import Comparison, Outcome
+from bayesmeta.comparison.read import RECORD
+from bayesmeta.printed import Printed
+
+
+def write_comparison(
+    comparison: Comparison,
+    path: str | os.PathLike[str],
+    *,
+    record: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a comparison with every default spelt out; `read_comparison` gives an equal one.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to write; the path of its data is written relative to the new file.
+    path : path
+        File to write.
+    record : mapping, optional
+        What should be known of a run, such as versions; goes into a table that is not read back.
+    """
+    import tomli_w
+
+    path = Path(path)
+    content = _as_toml(comparison, path.parent) | ({RECORD: dict(record)} if record else {})
+    path.write_bytes(tomli_w.dumps(content).encode())
+
+
+_MODEL = (
+    "measure",
+    "likelihoods",
+    "effect",
+    "heterogeneity",
+    "baseline",
+    "correction",
+    "random_effects",
+)
+
+
+def _as_toml(comparison: Comparison, folder: Path) -> dict[str, Any]:
+    data = comparison.data
+    if isinstance(data, Path):
+        data = Path(os.path.relpath(data, folder.resolve())).as_posix()
+    model: dict[str, Any] = {"likelihoods": [str(one.likelihood) for one in comparison.models]}
+    for one in comparison.models:
+        model |= one.as_text()  # the same in all, but for the likelihood and its baseline
+    content = {
+        "title": comparison.title,
+        "data": data,
+        "arms": comparison.arms,
+        "model": {key: model[key] for key in _MODEL if key in model},
+        "reference": _given({"software": comparison.software, "methods": comparison.methods}),
+        "sampling": asdict(comparison.sampling),
+        "outcome": [_outcome_as_toml(outcome) for outcome in comparison.outcomes],
+    }
+    return _given(content)
+
+
+def _outcome_as_toml(outcome: Outcome) -> dict[str, Any]:
+    row = outcome.published
+    published = None
+    if row is not None:
+        published = _given({part.name: _as_text(getattr(row, part.name)) for part in fields(row)})
+    return _given({"name": outcome.name, "better": outcome.better, "published": published})
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [part.text for part in value]
+    return value.text if isinstance(value, Printed) else value
+
+
+def _given(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if value is not None}

@@ -1,0 +1,37 @@
+"""Ticks for an axis of ratios: numbers that a reader would choose."""
+
+import numpy as np
+
+_PER_DECADE = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+_STEPS = (0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+
+
+def ratio_ticks(low: float, high: float) -> list[float]:
+    """Choose four to nine ticks between two ratios.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the axis, as ratios; 0 < low < high.
+
+    Returns
+    -------
+    list of float
+        Powers of ten, then 1-3, then 1-2-5 and so on, whichever is the first to give four.
+
+    Examples
+    --------
+    >>> ratio_ticks(0.04, 6.0)
+    [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
+    >>> ratio_ticks(0.7, 1.3)
+    [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3]
+    """
+    decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    scales = [np.outer(10.0**decades, digits).ravel() for digits in _PER_DECADE]
+    scales += [step * np.arange(1, 2000) for step in _STEPS if high < 2000 * step]
+    for scale in scales:
+        rounded = np.array([float(f"{tick:.6g}") for tick in scale])
+        ticks = rounded[(rounded >= low * (1 - 1e-9)) & (rounded <= high * (1 + 1e-9))]
+        if len(ticks) >= 4:
+            return [float(tick) for tick in ticks[:: -(-len(ticks) // 9)]]
+    return [float(f"{tick:.6g}") for tick in np.geomspace(low, high, 4)]
