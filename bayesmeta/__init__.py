@@ -1,0 +1,164 @@
+"""Meta-analysis by three independent roads: exact posterior, NUTS and frequentist, side by side.
+
+Names are loaded when they are first used: importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bayesmeta.checks.crosscheck import CrossCheck as CrossCheck
+    from bayesmeta.checks.crosscheck import crosscheck as crosscheck
+    from bayesmeta.checks.published_row import PublishedRow as PublishedRow
+    from bayesmeta.comparison import Comparison as Comparison
+    from bayesmeta.comparison import Outcome as Outcome
+    from bayesmeta.comparison import Sampling as Sampling
+    from bayesmeta.comparison import read_comparison as read_comparison
+    from bayesmeta.comparison import write_comparison as write_comparison
+    from bayesmeta.effects import MEASURES as MEASURES
+    from bayesmeta.effects import Effects as Effects
+    from bayesmeta.effects import Measure as Measure
+    from bayesmeta.effects import compute_effects as compute_effects
+    from bayesmeta.errors import AccuracyError as AccuracyError
+    from bayesmeta.errors import BayesmetaError as BayesmetaError
+    from bayesmeta.errors import BayesmetaWarning as BayesmetaWarning
+    from bayesmeta.errors import ComparisonError as ComparisonError
+    from bayesmeta.errors import DesignError as DesignError
+    from bayesmeta.errors import ImproperPosteriorError as ImproperPosteriorError
+    from bayesmeta.errors import ModelError as ModelError
+    from bayesmeta.errors import NotEstimableError as NotEstimableError
+    from bayesmeta.errors import NotExactError as NotExactError
+    from bayesmeta.errors import Problem as Problem
+    from bayesmeta.errors import SamplingError as SamplingError
+    from bayesmeta.errors import StudyTableError as StudyTableError
+    from bayesmeta.frequentist import METHODS as METHODS
+    from bayesmeta.frequentist import PooledEstimate as PooledEstimate
+    from bayesmeta.frequentist import Reference as Reference
+    from bayesmeta.frequentist import pool as pool
+    from bayesmeta.inference.fit import fit as fit
+    from bayesmeta.inference.fit import supported_engines as supported_engines
+    from bayesmeta.inference.posterior import Posterior as Posterior
+    from bayesmeta.likelihoods import LIKELIHOODS as LIKELIHOODS
+    from bayesmeta.likelihoods import BinomialLikelihood as BinomialLikelihood
+    from bayesmeta.likelihoods import NormalLikelihood as NormalLikelihood
+    from bayesmeta.model import Model as Model
+    from bayesmeta.printed import Printed as Printed
+    from bayesmeta.priors import PRIORS as PRIORS
+    from bayesmeta.priors import Cauchy as Cauchy
+    from bayesmeta.priors import Exponential as Exponential
+    from bayesmeta.priors import Fixed as Fixed
+    from bayesmeta.priors import Flat as Flat
+    from bayesmeta.priors import HalfCauchy as HalfCauchy
+    from bayesmeta.priors import HalfNormal as HalfNormal
+    from bayesmeta.priors import HalfStudentT as HalfStudentT
+    from bayesmeta.priors import InverseGamma as InverseGamma
+    from bayesmeta.priors import LogNormal as LogNormal
+    from bayesmeta.priors import Normal as Normal
+    from bayesmeta.priors import OnTau2 as OnTau2
+    from bayesmeta.priors import Prior as Prior
+    from bayesmeta.priors import StudentT as StudentT
+    from bayesmeta.priors import Truncated as Truncated
+    from bayesmeta.priors import Uniform as Uniform
+    from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.report.forest import forest as forest
+    from bayesmeta.run import run_comparison as run_comparison
+    from bayesmeta.studies import StudyTable as StudyTable
+    from bayesmeta.studies import available as available
+    from bayesmeta.studies import load as load
+    from bayesmeta.studies import read_studies as read_studies
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "bayesmeta.checks.crosscheck": (
+        "CrossCheck",
+        "crosscheck",
+    ),
+    "bayesmeta.checks.published_row": ("PublishedRow",),
+    "bayesmeta.comparison": (
+        "Comparison",
+        "Outcome",
+        "Sampling",
+        "read_comparison",
+        "write_comparison",
+    ),
+    "bayesmeta.effects": (
+        "MEASURES",
+        "Effects",
+        "Measure",
+        "compute_effects",
+    ),
+    "bayesmeta.errors": (
+        "AccuracyError",
+        "BayesmetaError",
+        "BayesmetaWarning",
+        "ComparisonError",
+        "DesignError",
+        "ImproperPosteriorError",
+        "ModelError",
+        "NotEstimableError",
+        "NotExactError",
+        "Problem",
+        "SamplingError",
+        "StudyTableError",
+    ),
+    "bayesmeta.frequentist": (
+        "METHODS",
+        "PooledEstimate",
+        "Reference",
+        "pool",
+    ),
+    "bayesmeta.inference.fit": (
+        "fit",
+        "supported_engines",
+    ),
+    "bayesmeta.inference.posterior": ("Posterior",),
+    "bayesmeta.likelihoods": (
+        "LIKELIHOODS",
+        "BinomialLikelihood",
+        "NormalLikelihood",
+    ),
+    "bayesmeta.model": ("Model",),
+    "bayesmeta.printed": ("Printed",),
+    "bayesmeta.priors": (
+        "PRIORS",
+        "Cauchy",
+        "Exponential",
+        "Fixed",
+        "Flat",
+        "HalfCauchy",
+        "HalfNormal",
+        "HalfStudentT",
+        "InverseGamma",
+        "LogNormal",
+        "Normal",
+        "OnTau2",
+        "Prior",
+        "StudentT",
+        "Truncated",
+        "Uniform",
+        "parse_prior",
+    ),
+    "bayesmeta.report.forest": ("forest",),
+    "bayesmeta.run": ("run_comparison",),
+    "bayesmeta.studies": (
+        "StudyTable",
+        "available",
+        "load",
+        "read_studies",
+    ),
+}
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bayesmeta' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,8 +1,8 @@
 """The cross-check: published, frequentist, exact and NUTS, side by side, with a verdict."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,10 @@ from bayesmeta.checks.rows import (
 from bayesmeta.effects import Effects, Measure, compute_effects, get_measure
 from bayesmeta.errors import AccuracyError, ModelError, NotExactError, SamplingError
 from bayesmeta.frequentist import Reference, pool
-from bayesmeta.inference.fit import fit
+from bayesmeta.inference.fit import Engine, NutsOptions, fit
+from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
 from bayesmeta.model import Model
-from bayesmeta.progress import Progress, silent
 from bayesmeta.studies import StudyTable
 
 type Direction = Literal["higher", "lower"]
@@ -257,19 +257,18 @@ def crosscheck(
     exact: list[Posterior | str] = []
     for name, model in zip(names, models, strict=True):
         progress.advance(f"exact posterior, {name} likelihood")
-        exact.append(_attempt(lambda model=model: fit(model, studies)))
+        exact.append(_attempt(model, studies))
     sampled: list[Posterior | str | None] = [None] * len(models)
     if nuts:
         seeds = np.random.default_rng(rng).integers(2**31, size=len(models))
+        options = NutsOptions(draws=draws, tune=tune, chains=chains, target_accept=target_accept)
         for i, (name, model) in enumerate(zip(names, models, strict=True)):
-            progress.advance(f"NUTS, {name} likelihood")
+            stages = _Stages(progress=progress, of=f"NUTS, {name} likelihood")
             sampled[i] = _attempt(
-                lambda model=model, seed=seeds[i]: fit(
-                    model, studies, engine="nuts", rng=int(seed), draws=draws, tune=tune,
-                    chains=chains, target_accept=target_accept, progress=progress,
-                )
-            )  # fmt: skip
+                model, studies, engine="nuts", rng=int(seeds[i]), progress=stages, **options
+            )
     checked = tuple(map(_checked, names, models, exact, sampled))
+    verdicts = [verdict for one in checked for verdict in _verdicts(one)]
     told = [studies.notes, effects.notes, *(one.data.notes for one in bound)]
     return CrossCheck(
         outcome=outcome,
@@ -281,9 +280,20 @@ def crosscheck(
         published=published,
         reference=reference,
         models=checked,
-        verdicts=tuple(verdict for one in checked for verdict in _verdicts(one)),
+        verdicts=tuple(sorted(verdicts, key=lambda verdict: verdict.subject.startswith("NUTS"))),
         notes=tuple(dict.fromkeys(note for notes in told for note in notes)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stages:
+    """Progress that says what its stages are of."""
+
+    progress: Progress
+    of: str
+
+    def advance(self, label: str) -> None:
+        self.progress.advance(f"{self.of}: {label}")
 
 
 def _require_one_kind(models: tuple[Model, ...]) -> Model:
@@ -326,10 +336,18 @@ def _pool(
     return replace(found, rows=tuple(found[name] for name in dict.fromkeys(methods)))
 
 
-def _attempt(run: Callable[[], Posterior]) -> Posterior | str:
+def _attempt(
+    model: Model,
+    studies: StudyTable,
+    *,
+    engine: Engine = "exact",
+    rng: int | None = None,
+    progress: Progress = silent,
+    **options: Unpack[NutsOptions],
+) -> Posterior | str:
     """Give the posterior, or the reason why this road cannot be taken."""
     try:
-        return run()
+        return fit(model, studies, engine=engine, rng=rng, progress=progress, **options)
     except (NotExactError, AccuracyError, SamplingError) as error:
         return error.message
 

@@ -1,7 +1,7 @@
 """The rows of a cross-check: one per road and method, and the frames made of them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from bayesmeta.checks.agreement import Agreement
 from bayesmeta.checks.published_row import PublishedRow
 from bayesmeta.effects import Effects, Measure
 from bayesmeta.frequentist import PooledEstimate
-from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
+from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.scales import FloatArray
 
 type Road = Literal["published", "frequentist", "exact", "nuts"]
@@ -112,14 +112,12 @@ def make_posterior_row(
     name: str, posterior: Posterior, level: float, agreement: Agreement | None = None
 ) -> Row:
     """Give the row of a posterior: medians, equal-tailed intervals, and how it was checked."""
-    sampled = posterior.engine == "nuts"
-    accuracy = posterior.accuracy
+    sampled, accuracy = posterior.engine == "nuts", posterior.accuracy
     tail = (1 - level) / 2
     mu, tau, new = (
         marginal.quantile([0.5, tail, 1 - tail]) for marginal in posterior.marginals.values()
     )
-    diagnosed = isinstance(accuracy, Diagnostics)
-    return Row(
+    row = Row(
         road="nuts" if sampled else "exact",
         method=name,
         label=f"{'NUTS' if sampled else 'exact'} ({name})",
@@ -133,14 +131,14 @@ def make_posterior_row(
         pi_low=float(new[1]),
         pi_high=float(new[2]),
         p_below_null=float(posterior.mu.cdf(0.0)),
-        numerical_error=accuracy.error if isinstance(accuracy, Accuracy) else _NAN,
         z_largest=_NAN if agreement is None else agreement.largest.z,
         z_mean=_NAN if agreement is None else agreement.z("mu", "mean"),
-        rhat=accuracy.rhat if diagnosed else _NAN,
-        ess=min(accuracy.ess_bulk, accuracy.ess_tail) if diagnosed else _NAN,
-        divergences=accuracy.divergences if diagnosed else None,
         notes=posterior.notes,
     )
+    if isinstance(accuracy, Accuracy):
+        return replace(row, numerical_error=accuracy.error)
+    ess = min(accuracy.ess_bulk, accuracy.ess_tail)
+    return replace(row, rhat=accuracy.rhat, ess=ess, divergences=accuracy.divergences)
 
 
 def make_refused_row(road: Road, name: str, reason: str) -> Row:
@@ -219,13 +217,14 @@ def _of_studies(
 ) -> Iterator[_Entry]:
     """Give the studies' effects, observed and as each posterior has them."""
     low, high = study_intervals(effects, level)
-    for study, *numbers in zip(effects.study, effects.y, low, high, strict=True):
-        yield "data", "effect", "observed", study, *map(float, numbers)
+    for i, study in enumerate(effects.study):
+        yield "data", "", "observed", study, float(effects.y[i]), float(low[i]), float(high[i])
     for label, posterior in posteriors.items():
         road, _, method = label.removesuffix(")").partition(" (")
-        table = posterior.study_table(level=level)[["median", "low", "high"]]
-        for study, *numbers in table.itertuples():
-            yield road.lower(), method, "theta", str(study), *map(float, numbers)
+        table = posterior.study_table(level=level)
+        numbers = zip(table["median"], table["low"], table["high"], strict=True)
+        for study, (median, lower, upper) in zip(effects.study, numbers, strict=True):
+            yield road.lower(), method, "theta", study, float(median), float(lower), float(upper)
 
 
 def study_intervals(effects: Effects, level: float) -> tuple[FloatArray, FloatArray]:

@@ -48,7 +48,7 @@ def read_comparison(path: str | os.PathLike[str]) -> Comparison:
     problems: list[Problem] = []
     comparison = _read_file(Section(values=_parse(path), path="", problems=problems), path)
     if comparison is not None and not problems:
-        problems.extend(_data_problems(comparison, path))
+        problems.extend(_data_problems(comparison))
     if comparison is None or problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ComparisonError(f"{path} has {count}; nothing was fitted.", problems)
@@ -205,7 +205,7 @@ def _read_outcomes(file: Section) -> tuple[Outcome, ...]:
     if "outcome" in file.missing:
         fix = "Add a table [[outcome]] with name and better."
         file.missing["outcome"] = replace(file.missing["outcome"], fix=fix)
-    outcomes = []
+    outcomes: list[Outcome] = []
     for i, values in enumerate(tables or ()):
         path = f"outcome[{i}]"
         if not isinstance(values, dict):
@@ -221,9 +221,7 @@ def _read_outcomes(file: Section) -> tuple[Outcome, ...]:
         if name is not None and name in [outcome.name for outcome in outcomes]:
             section.fault("name", "given twice", "Write each outcome once.")
         if name is not None and better is not None:
-            outcomes.append(
-                Outcome(name=name, better=cast(Direction, better), published=published)
-            )
+            outcomes.append(Outcome(name=name, better=cast(Direction, better), published=published))
     if tables == []:
         file.fault("outcome", "no outcome", "Add a table [[outcome]] with name and better.")
     return tuple(outcomes)
@@ -301,7 +299,7 @@ def _read_sampling(section: Section | None) -> Sampling:
     return replace(default, **{key: value for key, value in given.items() if value is not None})
 
 
-def _data_problems(comparison: Comparison, path: Path) -> list[Problem]:
+def _data_problems(comparison: Comparison) -> list[Problem]:
     """Hold arms, outcomes and models against the data."""
     data = comparison.data
     table = load(data) if isinstance(data, str) else read_studies(data)

@@ -20,6 +20,7 @@ class Section:
     missing: dict[str, Problem] = field(default_factory=dict)
 
     def place(self, key: str) -> str:
+        """Give the path of a key in the file."""
         return f"{self.path}.{key}" if self.path else key
 
     def fault(self, key: str, what: str, fix: str) -> None:
@@ -44,15 +45,14 @@ class Section:
         return value
 
     def text(self, key: str, example: str, *, required: bool = True) -> str | None:
+        """Give a text that is not empty."""
         value = self.take(key, str, f'"{example}"', required=required)
         if value is not None and not value.strip():
             self.fault(key, "empty", f'Write {key} = "{example}".')
             return None
         return cast("str | None", value)
 
-    def choice(
-        self, key: str, known: Sequence[str], *, default: str | None = None
-    ) -> str | None:
+    def choice(self, key: str, known: Sequence[str], *, default: str | None = None) -> str | None:
         """Give one of the known words."""
         value = self.text(key, known[0], required=default is None)
         if value is not None and value not in known:
@@ -88,6 +88,7 @@ class Section:
         return values
 
     def section(self, key: str, *, required: bool = True) -> "Section | None":
+        """Give a table within this one."""
         values = self.take(key, dict, "...", required=required)
         if key in self.missing:
             self.missing[key] = replace(self.missing[key], fix=f"Add a table [{self.place(key)}].")

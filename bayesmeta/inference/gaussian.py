@@ -5,14 +5,15 @@ are whitened by S and rotated by the eigenvectors of the component's whitened st
 that every node of tau costs a vector whatever S is. All kernels take leading batch axes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
-from bayesmeta.inference.marginals import NormalMixture, SincDensity
+from bayesmeta.inference.marginals import Marginal, NormalMixture, SincDensity
 from bayesmeta.inference.posterior import Accuracy, Draws, Posterior
-from bayesmeta.inference.propriety import TailOrder, find_tail_order
+from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import (
     FIRST_NODES,
     LAST_NODES,
@@ -186,7 +187,8 @@ def place_nodes(
         tau = coordinate.point(v)
         density = condition_on_tau(data, tau).log_likelihood + prior.logpdf(tau)
         density = density + coordinate.log_slope(v)
-        return density[..., None] + np.log(tau)[..., None] * np.array([0, highest])
+        out: FloatArray = density[..., None] + np.log(tau)[..., None] * np.array([0, highest])
+        return out
 
     low, high, limit = coordinate.scan
     shape = data.log_det.shape
@@ -282,27 +284,32 @@ def fit_gaussian(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     rotated, M = rotate(data.y, data.S, bound.design.X, bound.model.effect)
     if has_known_tau(bound.model):
         nodes = known_node(rotated, prior)
-        return _assemble(bound, rotated, M, nodes, None, tails, error=0.0, tol=tol)
-    low, high = prior.support
-    coordinate = SupportMap(low=max(low, 0.0), high=high, unit=bound.unit)
+        posterior = _assemble(bound, rotated, M, nodes, None, tails)
+        floor = _rounding_floor(data, posterior)
+        return replace(posterior, accuracy=Accuracy(error=floor, tol=tol, nodes=(1,)))
+    coordinate = tau_map(prior, bound.unit)
     start, end = place_nodes(rotated, prior, coordinate, tails)
     error, n = np.inf, FIRST_NODES
     while n <= LAST_NODES:
         nodes = evaluate_nodes(rotated, prior, coordinate, start, end, n)
-        if float(nodes.spectrum) <= tol:
-            posterior = _assemble(bound, rotated, M, nodes, coordinate, tails, error=0.0, tol=tol)
-            error = _measure_error(posterior, nodes)
+        error = float(nodes.spectrum)
+        if error <= tol:
+            posterior = _assemble(bound, rotated, M, nodes, coordinate, tails)
+            error = _measure_error(posterior, nodes, tails)
             if error <= tol:
-                floor = _rounding_floor(data, posterior)
-                accuracy = replace(posterior.accuracy, error=error + floor)
-                return replace(posterior, accuracy=accuracy)
-        else:
-            error = float(nodes.spectrum)
+                error += _rounding_floor(data, posterior)
+                return replace(posterior, accuracy=Accuracy(error=error, tol=tol, nodes=(n,)))
         n = 2 * n - 1
     raise AccuracyError(
         f"The exact fit still moves by {error:.1e} (tol {tol:.0e}) at {LAST_NODES} nodes of tau; "
         f'the prior {prior} may have a kink. engine="nuts" does not need this step'
     )
+
+
+def tau_map(prior: Prior, unit: float) -> SupportMap:
+    """Map of the line onto the support of tau, in the data's unit."""
+    low, high = prior.support
+    return SupportMap(low=max(low, 0.0), high=high, unit=unit)
 
 
 def _rounding_floor(data: NormalData, posterior: Posterior) -> float:
@@ -337,9 +344,6 @@ def _assemble(
     nodes: Nodes,
     coordinate: SupportMap | None,
     tails: TailOrder,
-    *,
-    error: float,
-    tol: float,
 ) -> Posterior:
     """Put nodes into marginals: everything that is asked later is a finite mixture."""
     given = nodes.given
@@ -349,11 +353,7 @@ def _assemble(
     if not known_mu:
         mean = mean + given.beta[..., 0]
         variance = given.cov[..., 0, 0]
-    moments = {"has_mean": tails.has_moment(1), "has_sd": tails.has_moment(2)}
-    of_mu = {
-        "has_mean": tails.has_moment(1, of_mu=True),
-        "has_sd": tails.has_moment(2, of_mu=True),
-    }
+    has_mean, has_sd = tails.has_moment(1), tails.has_moment(2)
     if coordinate is None:
         zero = np.zeros(1)
         tau: NormalMixture | SincDensity = NormalMixture(
@@ -365,68 +365,82 @@ def _assemble(
             step=nodes.step[None],
             masses=nodes.mass[None],
             coordinate=coordinate,
-            **moments,
+            has_mean=has_mean,
+            has_sd=has_sd,
         )
     theta_mean, theta_sd = _study_moments(rotated, M, bound.data.y, given)
     evidence = float(nodes.log_evidence)
-    notes = list(bound.data.notes)
-    if not (moments["has_mean"] and moments["has_sd"]):
-        notes.append(
-            f"the posterior of tau falls as tau^-{tails.order:g}: moments that do not exist are "
-            "not given; medians and intervals are"
-        )
     return Posterior(
         bound=bound,
         engine="gaussian",
-        mu=NormalMixture(means=mean, sds=np.sqrt(variance), weights=nodes.mass, **of_mu),
+        mu=NormalMixture(
+            means=mean,
+            sds=np.sqrt(variance),
+            weights=nodes.mass,
+            has_mean=tails.has_moment(1, of_mu=True),
+            has_sd=tails.has_moment(2, of_mu=True),
+        ),
         tau=tau,
         theta_new=NormalMixture(
-            means=mean, sds=np.sqrt(variance + nodes.tau**2), weights=nodes.mass, **moments
+            means=mean,
+            sds=np.sqrt(variance + nodes.tau**2),
+            weights=nodes.mass,
+            has_mean=has_mean,
+            has_sd=has_sd,
         ),
         theta=NormalMixture(means=theta_mean, sds=theta_sd, weights=nodes.mass),
         log_marginal_likelihood=evidence,
-        accuracy=Accuracy(error=error, tol=tol, nodes=(nodes.tau.shape[-1],)),
+        accuracy=Accuracy(error=np.inf, tol=0.0, nodes=(nodes.tau.shape[-1],)),  # not yet known
         joint=GaussianJoint(bound=bound, rotated=rotated, M=M, tau=tau),
-        notes=tuple(notes),
+        notes=(*bound.data.notes, *moment_note(tails)),
     )
 
 
-def _measure_error(posterior: Posterior, nodes: Nodes) -> float:
+def _measure_error(posterior: Posterior, nodes: Nodes, tails: TailOrder) -> float:
     """Largest change of anything reported when every second node is left out.
 
     Quantiles move by the change of the cdf over the density, so they are not solved again.
     """
-    coarse = nodes.mass[::2] / nodes.mass[::2].sum()
-    worst = [float(nodes.spectrum)]
-    for marginal in (posterior.mu, posterior.theta_new, posterior.theta):
-        assert isinstance(marginal, NormalMixture)
-        if not np.all(marginal.sds > 0):
-            continue
-        fewer = NormalMixture(
-            means=marginal.means[..., ::2], sds=marginal.sds[..., ::2], weights=coarse
-        )
-        full = replace(marginal, has_mean=True, has_sd=True)
-        quantile = full.quantile(PROBS)
-        z = (quantile[..., None] - full.means[..., None, :]) / full.sds[..., None, :]
-        density = full._mix(full._density(z))
-        scale = np.where(marginal.has_sd, full.sd, quantile[..., 2] - quantile[..., 0])
-        if marginal.has_mean:
-            worst.append(float(np.max(np.abs(fewer.mean - full.mean) / scale)))
-        if marginal.has_sd:
-            worst.append(float(np.max(np.abs(fewer.sd / full.sd - 1))))
-        moved = np.abs(fewer.cdf(quantile) - PROBS) / density / scale[..., None]
-        worst.append(float(np.max(moved)))
-    tau = posterior.tau
-    assert isinstance(tau, SincDensity)
-    if tau.has_mean:
-        worst.append(abs(float(coarse @ nodes.tau[::2]) / float(tau.mean) - 1))
-    if tau.has_sd:
-        center = coarse @ nodes.tau[::2]
-        sd = float(np.sqrt(coarse @ (nodes.tau[::2] - center) ** 2))
-        worst.append(abs(sd / float(tau.sd) - 1))
+    mixtures = [posterior.mu, posterior.theta_new, posterior.theta]
+    parts = [m for m in mixtures if isinstance(m, NormalMixture) and np.all(m.sds > 0)]
+    errors = [normal_errors(parts, nodes), tau_errors(posterior.tau, nodes, tails)]
+    return float(max([nodes.spectrum, *errors]))
+
+
+def normal_errors(parts: Sequence[NormalMixture], nodes: Nodes) -> FloatArray:
+    """Largest change of means, sds and quantiles of normal mixtures on the same nodes."""
+    rows = [np.broadcast_arrays(np.atleast_2d(m.means), np.atleast_2d(m.sds)) for m in parts]
+    if not rows:
+        return np.asarray(0.0)
+    means, sds = (np.concatenate(side) for side in zip(*rows, strict=True))
+    count = [len(r[0]) for r in rows]
+    has_mean = np.repeat([m.has_mean for m in parts], count)
+    has_sd = np.repeat([m.has_sd for m in parts], count)
+    full = NormalMixture(means=means, sds=sds, weights=nodes.mass)
+    half = nodes.mass[::2] / nodes.mass[::2].sum()
+    fewer = NormalMixture(means=means[:, ::2], sds=sds[:, ::2], weights=half)
+    quantile = full.quantile(PROBS)
+    scale = np.where(has_sd, full.sd, (quantile[:, 2] - quantile[:, 0]) / 4)
+    moved = np.abs(fewer.cdf(quantile) - full.cdf(quantile)) / full.pdf(quantile)
+    worst = (moved / scale[:, None]).max(axis=1)
+    worst = np.maximum(worst, has_mean * np.abs(fewer.mean - full.mean) / scale)
+    out: FloatArray = np.max(np.maximum(worst, has_sd * np.abs(fewer.sd / full.sd - 1)))
+    return out
+
+
+def tau_errors(tau: Marginal, nodes: Nodes, tails: TailOrder) -> FloatArray:
+    """Largest relative change of mean, sd and quantiles of tau."""
+    half = nodes.mass[::2] / nodes.mass[::2].sum()
+    mean, fewer = nodes.mass @ nodes.tau, half @ nodes.tau[::2]
+    worst = [np.asarray(0.0)]
+    if tails.has_moment(1):
+        worst.append(np.abs(fewer / mean - 1))
+    if tails.has_moment(2):
+        sd = np.sqrt(nodes.mass @ (nodes.tau - mean) ** 2)
+        worst.append(np.abs(np.sqrt(half @ (nodes.tau[::2] - fewer) ** 2) / sd - 1))
     quantile = tau.quantile(PROBS)
-    worst.append(float(np.max(nodes.spectrum / (tau.pdf(quantile) * quantile))))
-    return max(worst)
+    worst.append(np.max(nodes.spectrum / (tau.pdf(quantile) * quantile)))
+    return np.max(worst)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,7 +23,7 @@ from bayesmeta.inference.plane import (
     resolved_rows,
 )
 from bayesmeta.inference.posterior import Accuracy, Posterior
-from bayesmeta.inference.propriety import TailOrder, find_tail_order
+from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import SinhMap, nyquist
 from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.model import BoundModel
@@ -69,7 +69,8 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
             in_tau, in_mu, rest = _measure_error(posterior, surface, in_tau, in_mu)
             error = max(in_tau, in_mu) + rest
             if error <= tol:
-                return replace(posterior, accuracy=replace(posterior.accuracy, error=error))
+                accuracy = Accuracy(error=error, tol=tol, nodes=(plane.n_tau, plane.n_mu))
+                return replace(posterior, accuracy=accuracy)
             if max(in_tau, in_mu) <= tol / 2:
                 break
         error = max(in_tau, in_mu)
@@ -108,12 +109,12 @@ def _spectra(surface: Surface) -> tuple[float, float]:
 def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float) -> Posterior:
     """Put the nodes into marginals."""
     plane, mass = surface.plane, surface.mass
-    moments = {"has_mean": tails.has_moment(1), "has_sd": tails.has_moment(2)}
-    of_mu = {
-        "has_mean": tails.has_moment(1, of_mu=True),
-        "has_sd": tails.has_moment(2, of_mu=True),
-    }
-    mu = _mu_marginal(plane, mass, None, of_mu)
+    has_mean, has_sd = tails.has_moment(1), tails.has_moment(2)
+    mu = replace(
+        _mu_marginal(plane, mass, None),
+        has_mean=tails.has_moment(1, of_mu=True),
+        has_sd=tails.has_moment(2, of_mu=True),
+    )
     tau: Marginal
     if plane.of_tau is None:
         tau = NormalMixture(means=plane.tau, sds=np.zeros(1), weights=np.ones(1))
@@ -123,35 +124,30 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
             step=np.array([plane.v_step]),
             masses=mass.sum(axis=1)[None],
             coordinate=plane.of_tau,
-            **moments,
-        )
-    notes = list(bound.data.notes)
-    if not (moments["has_mean"] and moments["has_sd"]):
-        notes.append(
-            f"the posterior of tau falls as tau^-{tails.order:g}: moments that do not exist are "
-            "not given; medians and intervals are"
+            has_mean=has_mean,
+            has_sd=has_sd,
         )
     return Posterior(
         bound=bound,
         engine="grid",
         mu=mu,
         tau=tau,
-        theta_new=_new_effect(plane, mass, moments),
+        theta_new=_new_effect(plane, mass, has_mean=has_mean, has_sd=has_sd),
         theta=StudyEffects(surface=surface, tol=tol),
         log_marginal_likelihood=surface.log_evidence,
-        accuracy=Accuracy(error=0.0, tol=tol, nodes=(plane.n_tau, plane.n_mu)),
+        accuracy=Accuracy(error=np.inf, tol=tol, nodes=(plane.n_tau, plane.n_mu)),  # not yet known
         joint=GridJoint(bound=bound, surface=surface),
-        notes=tuple(notes),
+        notes=(*bound.data.notes, *moment_note(tails)),
     )
 
 
 def _mu_marginal(
-    plane: Plane, mass: FloatArray, shift: FloatArray | None, moments: dict[str, bool]
+    plane: Plane, mass: FloatArray, shift: FloatArray | None
 ) -> NormalMixture | SincDensity:
     """Mu, with a component for each node of tau; `shift` (tau,) moves them."""
     if plane.of_mu is None:
         means = plane.mu[:, 0] if shift is None else plane.mu[:, 0] + shift
-        return NormalMixture(means=means, sds=np.zeros(len(means)), weights=mass[:, 0], **moments)
+        return NormalMixture(means=means, sds=np.zeros(len(means)), weights=mass[:, 0])
     matters = mass.sum(axis=1) > 1e-18 * mass.sum()
     of_mu = plane.of_mu
     if isinstance(of_mu, SinhMap):
@@ -162,11 +158,10 @@ def _mu_marginal(
         masses=mass[matters],
         coordinate=of_mu,
         shift=None if shift is None else shift[matters],
-        **moments,
     )
 
 
-def _new_effect(plane: Plane, mass: FloatArray, moments: dict[str, bool]) -> Marginal:
+def _new_effect(plane: Plane, mass: FloatArray, *, has_mean: bool, has_sd: bool) -> Marginal:
     """theta_new = mu + tau z: normals about the nodes of mu where they resolve tau, else shifts.
 
     Where tau is small against the spacing, z is integrated by Gauss-Hermite and each of its nodes
@@ -196,12 +191,12 @@ def _new_effect(plane: Plane, mass: FloatArray, moments: dict[str, bool]) -> Mar
                 center=plane.of_mu.center[order], scale=plane.of_mu.scale[order], bend=plane.of_mu.bend
             )
             moved = replace(moved, of_mu=of_mu)
-        parts.append(_mu_marginal(moved, mass[order] * weight[:, None], shift, {}))
+        parts.append(_mu_marginal(moved, mass[order] * weight[:, None], shift))
     second = (mass * (tau**2)[:, None]).sum()
     center = (mass * plane.mu).sum()
     spread = (mass * (plane.mu - center) ** 2).sum()
-    mean = center if moments["has_mean"] else np.nan
-    sd = np.sqrt(spread + second) if moments["has_sd"] else np.nan
+    mean = center if has_mean else np.nan
+    sd = np.sqrt(spread + second) if has_sd else np.nan
     return Mixture(parts=tuple(parts), mean=np.asarray(mean), sd=np.asarray(sd))
 
 
@@ -215,7 +210,7 @@ def _measure_error(
     for axis, thinned in ((0, mass[::2]), (1, mass[:, ::2])):
         if mass.shape[axis] > 1:
             thin = _quantities(thinned / thinned.sum(), plane, axis)
-            errors[axis] = max(errors[axis], *_relative(full, thin, posterior))
+            errors[axis] = max(errors[axis], *_relative(full, thin, posterior, plane))
     amplify = 1.0
     for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
         if isinstance(marginal, SincDensity):
@@ -258,12 +253,20 @@ def _quantities(mass: FloatArray, plane: Plane, thinned: int | None = None) -> F
                      (spread + of_tau @ tau**2) ** 0.5])  # fmt: skip
 
 
-def _relative(full: FloatArray, thin: FloatArray, posterior: Posterior) -> list[float]:
+def _relative(
+    full: FloatArray, thin: FloatArray, posterior: Posterior, plane: Plane
+) -> list[float]:
     """Changes of the moments that exist: of means by the sd, the rest relative."""
-    scale = np.array([full[1], full[1], full[2], full[3], full[4]])
-    has = np.isfinite(
-        [float(m) for m in (posterior.mu.mean, posterior.mu.sd, posterior.tau.mean,
-                            posterior.tau.sd, posterior.theta_new.sd)]
-    ) & (scale > 0)  # fmt: skip
-    return [float(c) for c in np.abs(full - thin)[has] / scale[has]] or [0.0]
-
+    known_mu, known_tau = plane.of_mu is None, plane.of_tau is None
+    moments = [
+        (posterior.mu.mean, full[1], known_mu),
+        (posterior.mu.sd, full[1], known_mu),
+        (posterior.tau.mean, full[2], known_tau),
+        (posterior.tau.sd, full[3], known_tau),
+        (posterior.theta_new.sd, full[4], known_mu and known_tau),
+    ]
+    return [
+        abs(float(full[i] - thin[i]) / float(scale))
+        for i, (moment, scale, known) in enumerate(moments)
+        if not known and np.isfinite(moment)
+    ]

@@ -42,7 +42,6 @@ def solve_quantile(
     high: FloatArray,
     *,
     start: FloatArray,
-    scale: FloatArray | float,
 ) -> FloatArray:
     """Points at which a cdf reaches p, by Newton steps kept inside a shrinking bracket.
 
@@ -54,9 +53,9 @@ def solve_quantile(
         Probabilities; 0 and 1 give the ends of the bracket.
     low, high, start : broadcastable to p
         Points below and above every quantile, and where to begin.
-    scale : broadcastable to p
-        A length over which the density changes. Newton steps double their digits, so a step
-        below 1e-8 of it is the last.
+
+    Newton steps double the digits, so the step from a cdf within 1e-9 of p, relative to the
+    nearer tail, is the last.
     """
     low, high = (np.broadcast_to(end, p.shape).astype(float) for end in (low, high))
     x = np.clip(start, low, high)
@@ -68,7 +67,7 @@ def solve_quantile(
             newton = x - (f - p) / slope
             inside = (newton >= low) & (newton <= high)
             move = np.where(inside, newton, 0.5 * (low + high))
-            done = inside & (np.abs(move - x) <= 1e-8 * scale)
+            done = inside & (np.abs(f - p) <= 1e-9 * np.minimum(p, 1 - p))
             x = move
             if np.all(done | (high - low <= 4e-16 * np.abs(x)) | (p <= 0) | (p >= 1)):
                 break
@@ -196,9 +195,7 @@ def _solve_about_normal(
     def solve(p: FloatArray) -> FloatArray:
         p = _spread(p, low) if p.ndim == 1 else p
         guess = center + scale * np.where(known, ndtri(np.clip(p, 1e-300, 1 - 1e-16)), 0.0)
-        return solve_quantile(
-            cdf_and_pdf, p, low[..., None], high[..., None], start=guess, scale=scale
-        )
+        return solve_quantile(cdf_and_pdf, p, low[..., None], high[..., None], start=guess)
 
     return _as_points(solve, p)
 
@@ -333,9 +330,7 @@ class SincDensity:
         low = np.zeros(self.masses.shape[:-2])
         p = _spread(p, low) if p.ndim == 1 else p
         below, above = self._node_bracket(p)
-        steps = solve_quantile(
-            cdf_and_pdf, p, below, above, start=0.5 * (below + above), scale=1.0
-        )
+        steps = solve_quantile(cdf_and_pdf, p, below, above, start=0.5 * (below + above))
         line = (self.start + self.step * steps)[..., None, :]  # (..., component, point)
         points = self.coordinate.point(line)[..., 0, :]
         return points if self.shift is None else points + self.shift
@@ -375,8 +370,8 @@ class Mixture:
     def quantile(self, p: ArrayLike) -> FloatArray:
         """Value with probability p below it."""
         ends = [part.quantile([0.0, 1.0]) for part in self.parts]
-        low = np.min([end[..., 0] for end in ends], axis=0)
-        high = np.max([end[..., 1] for end in ends], axis=0)
+        low: FloatArray = np.min([end[..., 0] for end in ends], axis=0)
+        high: FloatArray = np.max([end[..., 1] for end in ends], axis=0)
 
         def cdf_and_pdf(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             return self.cdf(x), self.pdf(x)

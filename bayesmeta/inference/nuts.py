@@ -20,7 +20,7 @@ from bayesmeta.errors import ModelError, SamplingError
 from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.marginals import Empirical
 from bayesmeta.inference.posterior import Diagnostics, Draws, Posterior
-from bayesmeta.inference.propriety import find_tail_order
+from bayesmeta.inference.propriety import find_tail_order, moment_note
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.likelihoods.whitened import softened_sd, whitened_mean
 from bayesmeta.model import BoundModel, has_known_tau
@@ -157,12 +157,7 @@ def fit_nuts(
     seconds = time.perf_counter() - started
     diagnostics = judge_run(_unknowns(bound, kept), stats, settings=settings, seconds=seconds)
     log.info("NUTS took %.1f s; R-hat %.4f", seconds, diagnostics.rhat)
-    notes = [*bound.data.notes, *(f"NUTS: {failure}" for failure in diagnostics.failures)]
-    if not tails.has_moment(2):
-        notes.append(
-            f"the posterior of tau falls as tau^-{tails.order:g}: not all of its moments exist, and "
-            "those of the draws mean nothing; medians and intervals do"
-        )
+    failures = (f"NUTS: {failure}" for failure in diagnostics.failures)
     return Posterior(
         bound=bound,
         engine="nuts",
@@ -173,7 +168,7 @@ def fit_nuts(
         log_marginal_likelihood=None,
         accuracy=diagnostics,
         joint=SampledJoint(bound=bound, kept=kept, stats=stats),
-        notes=tuple(notes),
+        notes=(*bound.data.notes, *failures, *moment_note(tails)),
     )
 
 
@@ -296,13 +291,8 @@ class SampledJoint:
         """log L_i(mu, tau), (...) -> (..., study); None for correlated rows."""
         data = self.bound.data
         if not isinstance(data, NormalData):
-            integral = StudyIntegral.build(
-                self.bound,
-                mu_low=float(mu.min()),
-                mu_high=float(mu.max()),
-                tau_high=float(tau.max()),
-            )
-            return integral.log_likelihood(mu, tau)
+            flat = [a.reshape(-1) for a in np.broadcast_arrays(mu, tau)]
+            return StudyIntegral.build(self.bound, *flat).log_likelihood(mu, tau)
         if data.S.ndim == 2:
             return None
         v = data.S + tau[..., None] ** 2
@@ -360,9 +350,26 @@ def _compile(bound: BoundModel) -> Any:
     import nutpie
 
     try:
-        return nutpie.compile_pymc_model(model, freeze_model=True)
+        return nutpie.compile_pymc_model(
+            model, freeze_model=True, initial_points=_starts(bound, model)
+        )
     except Exception as fault:
         raise SamplingError(f"PyMC could not compile the model: {fault}") from fault
+
+
+def _starts(bound: BoundModel, model: "pm.Model") -> dict[str, FloatArray]:
+    """Medians of the priors on a part of the line, where PyMC may begin on its very edge."""
+    middle = np.array(0.5)
+    names = {variable.name for variable in model.free_RVs}
+    priors = {"mu": bound.model.effect, "tau": bound.model.heterogeneity}
+    starts = {
+        name: prior.quantile(middle)
+        for name, prior in priors.items()
+        if name in names and prior.proper and math.isfinite(prior.support[0])
+    }
+    if "tau2" in names and bound.model.heterogeneity.proper:
+        starts["tau2"] = bound.model.heterogeneity.quantile(middle) ** 2
+    return starts
 
 
 def _sample(compiled: Any, settings: Settings) -> "xr.DataTree":
@@ -384,7 +391,8 @@ def _sample(compiled: Any, settings: Settings) -> "xr.DataTree":
                 progress_bar=False,
             )
     except Exception as fault:
-        raise SamplingError(f"The sampler could not run: {fault}") from fault
+        reason = " ".join(str(fault).partition("Stack backtrace")[0].split())
+        raise SamplingError(f"The sampler could not run: {reason}") from fault
     return trace
 
 

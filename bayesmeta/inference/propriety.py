@@ -1,12 +1,13 @@
 """Whether the posterior integrates, and which of its moments exist.
 
-The rule (docs/methods has its derivation). Let a study *vanish* at an end of the line where its
-likelihood g(theta) tends to 0 there; elsewhere g tends to a constant (a zero cell). With a flat
-effect prior at least one study must vanish at each end. As tau grows, each study that vanishes at
-both ends gives the factor 1/tau to the marginal likelihood of tau, a flat effect prior gives back
-one factor tau, and the heterogeneity prior falls as tau^-a. So the posterior of tau falls as
-tau^-r with r = a + (vanishing studies) - (1 if the effect prior is flat): it is proper if r > 1,
-and has a moment of order m if r > m + 1.
+The rule. A study *vanishes* at an end of the line where its likelihood g(theta) tends to 0 there;
+elsewhere g tends to a constant (a zero cell). With a flat effect prior at least one study must
+vanish at each end. As tau grows, with mu of the order of tau, each study that vanishes at both ends
+gives the factor 1/tau; an effect prior that falls as |mu|^-b gives tau^(1 - b) (b = 0 where it is
+flat), and one that keeps mu bounded gives 1. So, if the heterogeneity prior falls as tau^-a and n
+studies vanish at both ends, the posterior of tau falls as tau^-r with r = a + n + min(0, b - 1). It
+is proper if r > 1; tau has a moment of order m if r > m + 1, and mu if a + n + b - 1 > m + 1 and,
+where no study vanishes at one of the ends, b > m + 1 (mu's own tail is then the prior's).
 """
 
 import math
@@ -18,22 +19,17 @@ from bayesmeta.model import BoundModel, has_known_tau
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailOrder:
-    """How the posterior of tau falls: as ``tau**-order``.
+    """How the posteriors fall: as ``tau**-of_tau`` and ``|mu|**-of_mu``.
 
-    Attributes
-    ----------
-    order : float
-        Infinite where it falls faster than any power, or where tau is bounded or known.
-    flat_effect : bool
-        Whether mu inherits the tail of tau.
+    Infinite where a posterior falls faster than any power, or is bounded or known.
     """
 
-    order: float
-    flat_effect: bool
+    of_tau: float
+    of_mu: float
 
     def has_moment(self, m: int, *, of_mu: bool = False) -> bool:
-        """Tell whether tau (and theta_new; or mu) has a moment of order `m`."""
-        return self.order > m + 1 or (of_mu and not self.flat_effect)
+        """Tell whether mu alone, or all of mu, tau and theta_new have a moment of order `m`."""
+        return self.of_mu > m + 1 and (of_mu or self.of_tau > m + 1)
 
 
 def find_tail_order(bound: BoundModel) -> TailOrder:
@@ -53,15 +49,31 @@ def find_tail_order(bound: BoundModel) -> TailOrder:
             f"arbitrarily {side} effects (all have a zero cell on that side). "
             "Use a proper effect prior, such as normal(0, 2.82) for a log ratio"
         )
-    order = math.inf
+    effect = bound.model.effect.tail_order
+    of_tau, of_mu = math.inf, math.inf
     if not has_known_tau(bound.model):
         both = int(vanishes.all(axis=1).sum())
-        order = bound.model.heterogeneity.tail_order + both - int(flat)
-    if not order > 1:
+        of_tau = bound.model.heterogeneity.tail_order + both + min(0.0, effect - 1)
+        of_mu = bound.model.heterogeneity.tail_order + both + effect - 1
+    if not vanishes.any(axis=0).all():
+        of_mu = min(of_mu, effect)
+    if not of_tau > 1:
         raise ImproperPosteriorError(
             f"With effect prior {bound.model.effect} and heterogeneity prior "
             f"{bound.model.heterogeneity} the posterior of tau does not integrate for "
-            f"{len(bound.studies)} studies (it falls as tau^-{order:g}; more than tau^-1 is "
-            "needed). Use a proper heterogeneity prior, such as half_normal(0.5) for a log ratio"
+            f"{len(bound.studies)} studies: it falls as tau^({-of_tau:g}), and must fall faster "
+            "than tau^-1. Use a proper heterogeneity prior, such as half_normal(0.5) for a log ratio"
         )
-    return TailOrder(order=order, flat_effect=flat)
+    return TailOrder(of_tau=of_tau, of_mu=of_mu)
+
+
+def moment_note(tails: TailOrder) -> tuple[str, ...]:
+    """Say which moments do not exist; nothing where all do."""
+    if tails.has_moment(2):
+        return ()
+    falls = [f"{name} as {name}^({-order:g})" for name, order in
+             (("tau", tails.of_tau), ("mu", tails.of_mu)) if not order > 3]  # fmt: skip
+    return (
+        f"the posterior of {' and of '.join(falls)} falls so slowly that some means or SDs do not "
+        "exist and are not given; medians and intervals are",
+    )

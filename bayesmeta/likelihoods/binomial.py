@@ -140,11 +140,14 @@ class BinomialLikelihood:
             out: FloatArray = arms + self.baseline.logpdf(a)
             return out
 
-        # informations of the two arms at their own risks say where the peak starts
+        # the peak lies between the arms' own log odds: begin at the best of three places
         p_t, p_c = (r_t + 0.5) / (n_t + 1), (r_c + 0.5) / (n_c + 1)
         i_t, i_c = n_t * p_t * (1 - p_t), n_c * p_c * (1 - p_c)
         logit_t, logit_c = np.log(p_t / (1 - p_t)), np.log(p_c / (1 - p_c))
-        start = (i_c * logit_c + i_t * (logit_t - shift)) / (i_c + i_t)
+        both = (i_c * logit_c + i_t * (logit_t - shift)) / (i_c + i_t)
+        starts = np.stack([both, logit_c, logit_t - shift], axis=1)
+        best = log_integrand(starts, np.arange(len(study))).argmax(axis=1)
+        start = starts[np.arange(len(study)), best]
         integral = integrate_peak(log_integrand, start, np.sqrt(1 / (i_c + i_t)))
         integral = integral.reshape(theta.shape)
         coefficient = _log_choose(data.n_treated, data.events_treated)

@@ -73,7 +73,7 @@ class NormalLikelihood:
     ) -> NormalData:
         """Compute the effects and their variances, with the zero-cell rule in force."""
         effects = compute_effects(studies, measure.name, correction=correction)
-        return NormalData(studies=effects.studies, y=effects.y, S=effects.S, notes=effects.notes)
+        return NormalData(studies=effects.study, y=effects.y, S=effects.S, notes=effects.notes)
 
     def log_g(self, data: NormalData, theta: FloatArray) -> FloatArray:
         """Log density of each estimate at `theta` (study, node); for uncorrelated estimates."""

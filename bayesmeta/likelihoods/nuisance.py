@@ -12,7 +12,7 @@ type LogIntegrand = Callable[[FloatArray, IndexArray], FloatArray]
 
 _DROP = 38.0  # log units below the peak at which the integrand is cut: e^-38 = 3e-17
 _BEND = 4.0  # widths after which the nodes begin to spread exponentially
-_HALVING = 1e-6  # accepted change of the log integral when the step is doubled; see below
+_HALVING = 1e-9  # accepted change of the log integral when the step is doubled; see below
 
 
 def integrate_peak(log_f: LogIntegrand, start: FloatArray, width: FloatArray) -> FloatArray:
@@ -21,8 +21,8 @@ def integrate_peak(log_f: LogIntegrand, start: FloatArray, width: FloatArray) ->
     The trapezoid rule in x, a = peak + width * bend * sinh(x / bend): even steps where the
     integrand is normal, exponentially growing ones where it has long tails (an arm without
     events). For analytic integrands the rule's error falls as exp(-c / step), so the error after
-    halving the step is the square of the change that the halving made; the change must stay below
-    1e-6, or the nodes of that integrand are doubled.
+    halving the step is about the square of the change that the halving made; the change must stay
+    below 1e-9, or the nodes of that integrand are doubled.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def integrate_peak(log_f: LogIntegrand, start: FloatArray, width: FloatArray) ->
     left, right = (
         _BEND * np.arcsinh(_extent(log_f, peak, top, side * scale) / _BEND) for side in (-1, 1)
     )
-    todo, nodes = everything, 48
+    todo, nodes = everything, 56
     while len(todo):
         if nodes > 6144:
             raise AccuracyError(

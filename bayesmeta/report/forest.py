@@ -43,7 +43,7 @@ def forest(result: CrossCheck, *, ax: "Axes | None" = None) -> "Axes":
     size = 9.0 if len(lines) < 30 else 7.5
     columns = _columns(lines, size)
     if ax is None:
-        ax = _make_axes(result, len(lines), columns, size)
+        ax = _make_axes(len(lines), columns, size)
     _set_axis(ax, result, lines, size)
     for position, line in enumerate(lines):
         if line.kind == "study":
@@ -51,7 +51,12 @@ def forest(result: CrossCheck, *, ax: "Axes | None" = None) -> "Axes":
         elif line.kind == "pooled":
             _draw_pooled(ax, line, position)
         _write(ax, line, position, columns, size)
+    _draw_rules(ax, lines, columns)
     _draw_foot(ax, result, lines, size)
+    if result.outcome:
+        ax.annotate(result.outcome, (0, 1), (-sum(columns[:3]), 0.8 * size), color=INK,
+                    xycoords="axes fraction", textcoords="offset points", size=size + 2,
+                    weight="bold")  # fmt: skip
     return ax
 
 
@@ -59,15 +64,13 @@ def forest(result: CrossCheck, *, ax: "Axes | None" = None) -> "Axes":
 
 
 def _columns(lines: Sequence[Line], size: float) -> list[float]:
-    """Widths of the five columns of text, in points: label, two counts | two texts."""
-    cells = [
-        [line.label for line in lines],
-        [line.counts[0] for line in lines],
-        [line.counts[1] for line in lines],
-        [line.texts[0] for line in lines],
-        [line.texts[1] for line in lines],
-    ]
-    return [max(_width(text, size) for text in column) for column in cells]
+    """Give the widths of the five columns of text, in points: label, two counts | two texts."""
+    rows = [(line.label, *line.counts, *line.texts) for line in lines if line.kind != "pooled"]
+    label, *rest = (
+        max(_width(text, size) for text in column) for column in zip(*rows, strict=True)
+    )
+    pooled = max(_width(line.label, size) for line in lines)  # may run on below the counts
+    return [max(label, pooled - rest[0] - rest[1]), *rest]
 
 
 def _width(text: str, size: float) -> float:
@@ -81,9 +84,7 @@ def _width(text: str, size: float) -> float:
     return float(extent.width) + _GAP
 
 
-def _make_axes(
-    result: CrossCheck, count: int, columns: Sequence[float], size: float
-) -> "Axes":
+def _make_axes(count: int, columns: Sequence[float], size: float) -> "Axes":
     from matplotlib.figure import Figure
 
     left, right = sum(columns[:3]) + _EDGE, sum(columns[3:]) + _EDGE
@@ -99,9 +100,7 @@ def _line_height(size: float) -> float:
     return 2.25 * size
 
 
-def _write(
-    ax: "Axes", line: Line, position: int, columns: Sequence[float], size: float
-) -> None:
+def _write(ax: "Axes", line: Line, position: int, columns: Sequence[float], size: float) -> None:
     """Write the texts of a line: labels from the left, numbers up to the right."""
     weight = "bold" if line.kind == "head" else "normal"
     label, treated, control, first, second = columns
@@ -116,10 +115,20 @@ def _write(
             )  # fmt: skip
 
     put(line.label, 0.0, left, "left")
-    put(line.counts[0], 0.0, -control - _GAP / 2 - _GAP, "right")
+    put(line.counts[0], 0.0, -control - _GAP, "right")
     put(line.counts[1], 0.0, -_GAP, "right")
     put(line.texts[0], 1.0, first, "right")
     put(line.texts[1], 1.0, first + second, "right", BLUE if line.kind == "study" else INK)
+
+
+def _draw_rules(ax: "Axes", lines: Sequence[Line], columns: Sequence[float]) -> None:
+    """Draw a rule below each heading, across plot and texts."""
+    points = ax.bbox.width * 72 / ax.figure.dpi
+    ends = (-sum(columns[:3]) / points, 1 + sum(columns[3:]) / points)
+    for position, line in enumerate(lines):
+        if line.kind == "head":
+            ax.plot(ends, [position + 0.45] * 2, transform=ax.get_yaxis_transform(), color=GREY,
+                    linewidth=0.6, clip_on=False)  # fmt: skip
 
 
 # --- axis ----------------------------------------------------------------------------------------
@@ -145,14 +154,13 @@ def _set_axis(ax: "Axes", result: CrossCheck, lines: Sequence[Line], size: float
     ax.tick_params(axis="x", labelsize=size, length=3, color=INK)
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
-    ax.axvline(float(natural[2]), color=GREY, linewidth=0.8, zorder=0)
-    for position, line in enumerate(lines):
-        if line.kind == "head" and position:
-            ax.axhline(position - 0.55, color=GREY, linewidth=0.6, zorder=0)
+    heads = [position for position, line in enumerate(lines) if line.kind == "head"]
+    for first, last in zip(heads, [*heads[1:], len(lines)], strict=True):
+        ax.vlines(float(natural[2]), first + 0.5, last - 0.5, colors=GREY, linewidth=0.8, zorder=0)
 
 
 def _limits(result: CrossCheck, lines: Sequence[Line]) -> tuple[float, float]:
-    """Ends of the axis, analysis scale: all estimates and pooled intervals; the rest if near."""
+    """Choose ends, analysis scale: all estimates and pooled intervals fit in; the rest if near."""
     from_natural = result.measure.scale.from_natural
     needed = [0.0]
     wanted = [0.0]
@@ -160,7 +168,7 @@ def _limits(result: CrossCheck, lines: Sequence[Line]) -> tuple[float, float]:
         marks = from_natural(np.array([line.mark.ends, line.second.ends]))
         needed.extend(marks.ravel() if line.kind == "pooled" else marks[:, 0])
         wanted.extend(marks.ravel())
-    low, high = np.nanmin(needed), np.nanmax(needed)
+    low, high = float(np.nanmin(needed)), float(np.nanmax(needed))
     reach = 0.35 * (high - low) or 1.0
     low = max(float(np.nanmin(wanted)), low - reach)
     high = min(float(np.nanmax(wanted)), high + reach)
@@ -175,9 +183,7 @@ def _draw_study(ax: "Axes", line: Line, position: int) -> None:
     both = np.isfinite(line.second.estimate)
     upper = position - 0.13 if both else position
     _bar(ax, line.mark, upper, INK, width=1.1)
-    ax.plot(
-        line.mark.estimate, upper, "s", color=INK, markersize=2.2 + 4.8 * np.sqrt(line.weight)
-    )
+    ax.plot(line.mark.estimate, upper, "s", color=INK, markersize=2.2 + 4.8 * np.sqrt(line.weight))
     if both:
         lower = position + 0.22
         _bar(ax, line.second, lower, BLUE, width=1.1)
@@ -222,10 +228,12 @@ def _draw_foot(ax: "Axes", result: CrossCheck, lines: Sequence[Line], size: floa
     name = f"{measure.label} ({measure.name})"
     if measure.scale.name == "log":
         name += ", logarithmic axis"
-    ax.annotate(name, (0.5, 0), (0, -34), xycoords="axes fraction", textcoords="offset points",
-                ha="center", va="center", size=size, color=INK)  # fmt: skip
-    for text, align, shift in _directions(result):
-        ax.annotate(text, (null, 0), (shift, -21), xycoords=("data", "axes fraction"),
+    directions = _directions(result)
+    ax.annotate(name, (0.5, 0), (0, -38 if directions else -28), xycoords="axes fraction",
+                textcoords="offset points", ha="center", va="center", size=size,
+                color=INK)  # fmt: skip
+    for text, align, shift in directions:
+        ax.annotate(text, (null, 0), (shift, -24), xycoords=("data", "axes fraction"),
                     textcoords="offset points", ha=align, va="center", size=size,
                     color=INK)  # fmt: skip
     handles = [Line2D([], [], marker="s", color=INK, markersize=5, label="observed")]
@@ -234,8 +242,15 @@ def _draw_foot(ax: "Axes", result: CrossCheck, lines: Sequence[Line], size: floa
                               markersize=4, label="exact posterior"))  # fmt: skip
     handles.append(Line2D([], [], marker="D", color=GREY, markeredgecolor=INK, markersize=5,
                           label="pooled, line: prediction"))  # fmt: skip
-    ax.legend(handles=handles, loc="center", bbox_to_anchor=(0.5, 0), ncols=3, fontsize=size - 1,
-              frameon=False)  # fmt: skip
+    ax.legend(
+        handles=handles,
+        loc="center",
+        ncols=3,
+        fontsize=size - 1,
+        frameon=False,
+        columnspacing=1.2,
+        bbox_to_anchor=(0.5, -58 / ax.bbox.height * ax.figure.dpi / 72),
+    )
 
 
 def _directions(result: CrossCheck) -> list[tuple[str, str, float]]:

@@ -108,7 +108,10 @@ def _pooled(result: CrossCheck) -> Iterator[Line]:
             yield Line(
                 kind="pooled",
                 label=_label(row),
-                texts=(_text(to_natural(numbers), decimals), _text(to_natural(new), decimals)),
+                texts=(
+                    _text(to_natural(numbers), decimals) or "no estimate",
+                    _text(to_natural(new), decimals),
+                ),
                 mark=_mark(to_natural(numbers)),
                 second=_mark(to_natural(new)),
                 colour=colours.get(row.label, GREY),

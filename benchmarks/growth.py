@@ -1,0 +1,47 @@
+"""How the exact normal fit grows with the number of studies."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from bayesmeta.inference.gaussian import fit_gaussian
+from bayesmeta.likelihoods import NormalLikelihood
+from bayesmeta.model import BoundModel, Model
+from bayesmeta.priors import HalfNormal, Normal
+from bayesmeta.studies import read_studies
+from benchmarks.harness import compare, show
+
+SIZES = (5, 50, 500, 5000)
+BASELINE = "5 studies"
+
+
+def bench_growth() -> None:
+    """Print the time of a fit for each size, and the exponents of its growth."""
+    bound = {k: _simulate(k) for k in SIZES}
+    timings = compare(
+        {f"{k} studies": lambda bound=bound[k]: fit_gaussian(bound) for k in SIZES},
+        baseline=BASELINE,
+        rounds=7,
+    )
+    show("Exact fit, normal likelihood", timings, baseline=BASELINE)
+    seconds = [timing.typical for timing in timings.values()]
+    slope = float(np.polyfit(np.log(SIZES), np.log(seconds), 1)[0])
+    last = math.log(seconds[-1] / seconds[-2]) / math.log(SIZES[-1] / SIZES[-2])
+    print(f"  time grows as k^{slope:.2f} over all, as k^{last:.2f} from {SIZES[-2]} studies on")
+
+
+def _simulate(k: int) -> BoundModel:
+    """Draw k studies: true effects N(-0.5, 0.3^2), standard errors between 0.1 and 0.5."""
+    rng = np.random.default_rng(20_250_301 + k)
+    se = rng.uniform(0.1, 0.5, k)
+    estimate = -0.5 + 0.3 * rng.standard_normal(k) + se * rng.standard_normal(k)
+    labels = [f"study {i + 1}" for i in range(k)]
+    table = read_studies(pd.DataFrame({"study": labels, "estimate": estimate, "se": se}))
+    model = Model(
+        measure="GEN",
+        likelihood=NormalLikelihood(),
+        effect=Normal(0, 2.82),
+        heterogeneity=HalfNormal(0.5),
+    )
+    return model.bind(table)

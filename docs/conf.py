@@ -1,0 +1,50 @@
+"""Sphinx configuration; a build needs no network."""
+
+from importlib.metadata import version as installed_version
+
+project = "bayesmeta"
+author = "The bayesmeta developers"
+copyright = "2026, the bayesmeta developers"
+release = version = installed_version("bayesmeta")
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # pages show their formulas without a network too
+]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+templates_path = ["_templates"]
+html_static_path = ["_static"]
+html_css_files = ["bayesmeta.css"]
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "amsmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_execution_show_tb = True
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings give types, with shapes and units
+autodoc_member_order = "bysource"
+autodoc_class_signature = "mixed"
+numpydoc_show_class_members = False
+add_module_names = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"bayesmeta {release}"
+html_show_sourcelink = False
+html_sidebars = {"index": []}
+html_theme_options = {
+    "logo": {"text": "bayesmeta"},
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_nav_level": 2,
+    "pygments_light_style": "friendly",
+    "pygments_dark_style": "monokai",
+}
