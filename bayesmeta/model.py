@@ -168,7 +168,7 @@ def read_likelihood(name: str, baseline: str | None) -> Likelihood:
     wants = "baseline" in {f.name for f in fields(kind)}
     if wants and baseline is None:
         raise ModelError(
-            f"The {name} likelihood needs a baseline prior: give baseline = \"normal(0, 10)\""
+            f'The {name} likelihood needs a baseline prior: give baseline = "normal(0, 10)"'
         )
     likelihood: Likelihood = kind(baseline=parse_prior(baseline)) if wants and baseline else kind()
     return likelihood

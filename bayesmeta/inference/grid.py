@@ -75,7 +75,11 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
                 break
         error = max(in_tau, in_mu)
         plane = refine(plane, in_tau > tol / 2, in_mu > tol / 2)
-        if plane.n_tau > _LAST_TAU or plane.n_mu > _LAST_MU or plane.n_tau * plane.n_mu > _MOST_NODES:
+        if (
+            plane.n_tau > _LAST_TAU
+            or plane.n_mu > _LAST_MU
+            or plane.n_tau * plane.n_mu > _MOST_NODES
+        ):
             break
     raise AccuracyError(
         f"The exact fit still moves by {error:.1e} (tol {tol:.0e}) at {plane.n_tau} x {plane.n_mu} "
@@ -185,10 +189,14 @@ def _new_effect(plane: Plane, mass: FloatArray, *, has_mean: bool, has_sd: bool)
         node = np.tile(np.arange(len(_HERMITE)), int(narrow.sum()))
         weight = _HERMITE_WEIGHTS[node] / np.sqrt(np.pi)
         shift = np.sqrt(2) * tau[order] * _HERMITE[node]
-        moved = replace(plane, n_tau=len(order), x_low=plane.x_low[order], x_high=plane.x_high[order])
+        moved = replace(
+            plane, n_tau=len(order), x_low=plane.x_low[order], x_high=plane.x_high[order]
+        )
         if isinstance(plane.of_mu, SinhMap):
             of_mu = SinhMap(
-                center=plane.of_mu.center[order], scale=plane.of_mu.scale[order], bend=plane.of_mu.bend
+                center=plane.of_mu.center[order],
+                scale=plane.of_mu.scale[order],
+                bend=plane.of_mu.bend,
             )
             moved = replace(moved, of_mu=of_mu)
         parts.append(_mu_marginal(moved, mass[order] * weight[:, None], shift))
@@ -256,7 +264,7 @@ def _quantities(mass: FloatArray, plane: Plane, thinned: int | None = None) -> F
 def _relative(
     full: FloatArray, thin: FloatArray, posterior: Posterior, plane: Plane
 ) -> list[float]:
-    """Changes of the moments that exist: of means by the sd, the rest relative."""
+    """Compare the moments that exist: means by the sd, the rest relative."""
     known_mu, known_tau = plane.of_mu is None, plane.of_tau is None
     moments = [
         (posterior.mu.mean, full[1], known_mu),

@@ -65,7 +65,7 @@ class GridJoint:
         return mu, tau, inside & (rng.random(n) * _BOUND < ratio)
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
-        """log L_i(mu, tau), theta_i and nuisance integrated out: (...) -> (..., study)."""
+        """Log L_i(mu, tau), theta_i and nuisance integrated out: (...) -> (..., study)."""
         return self.surface.integral.log_likelihood(mu, tau)
 
     def sample_stats(self) -> None:
@@ -92,7 +92,7 @@ def _bilinear(mass: FloatArray, t: FloatArray, m: FloatArray) -> FloatArray:
 
 
 def _place(plane: Plane, t: FloatArray, m: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """mu and tau at index coordinates, and the log Jacobian; lines of mu are interpolated."""
+    """Mu and tau at index coordinates, and the log Jacobian; lines of mu are interpolated."""
     rows = np.arange(plane.n_tau, dtype=float)
     log_slope = np.zeros_like(t)
     if plane.of_tau is None:
@@ -124,7 +124,10 @@ def draw_effects(
     """Draws of theta_i given (mu, tau), (draw, study): density g_i(theta) N(theta | mu, tau^2)."""
     narrow = integral.unresolved(mu, tau)
     theta = np.empty(narrow.shape)
-    for where, propose in ((~narrow, integral.propose_from_table), (narrow, _propose_about_peak(integral))):
+    for where, propose in (
+        (~narrow, integral.propose_from_table),
+        (narrow, _propose_about_peak(integral)),
+    ):
         pair, study = np.nonzero(where)
         theta[pair, study] = _reject(propose, mu[pair], tau[pair], study, rng)
     return theta

@@ -46,7 +46,6 @@ def _hermite_rule(n: int) -> tuple[FloatArray, FloatArray]:
 _SMALL_RULE, _RULE, _FINE_RULE = (_hermite_rule(n) for n in (8, 20, 36))
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sums:
     """log L_i (pair, study), and what was lost at the ends of the tables (pair, study, 2).
@@ -152,7 +151,7 @@ class StudyIntegral:
         return self._tabulate(self.bound, first, np.where(short[:, 1], last + more, last))
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
-        """log L_i at pairs: mu, tau (...) -> (..., study); the tables grow where they must."""
+        """Log L_i at pairs: mu, tau (...) -> (..., study); the tables grow where they must."""
         pairs = np.broadcast_arrays(mu, tau)
         flat = [a.reshape(-1) for a in pairs]
         integral = self
@@ -165,7 +164,7 @@ class StudyIntegral:
         raise AccuracyError("The tables of the study likelihoods do not reach far enough")
 
     def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
-        """log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
+        """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
         narrow = self._unresolved(self._spacing(2), mu, tau)
         wide = np.flatnonzero(~narrow.all(axis=1))
         log_l = np.full(narrow.shape, np.nan)
@@ -332,12 +331,12 @@ class StudyIntegral:
         return self._unresolved(self._spacing(1), mu, tau)
 
     def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """log g at theta (study, node), and whether it is beyond the table."""
+        """Log g at theta (study, node), and whether it is beyond the table."""
         value, beyond = self._value(theta, np.arange(len(theta))[:, None])
         return value, beyond != 0
 
     def value(self, theta: FloatArray, study: IndexArray) -> FloatArray:
-        """log g of the given studies at theta, (pair,) each."""
+        """Log g of the given studies at theta, (pair,) each."""
         return self._value(theta, study)[0]
 
     def propose_from_table(
@@ -389,7 +388,7 @@ class StudyIntegral:
         )  # fmt: skip
 
     def _value(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
-        """log g by its interpolant, straight on beyond the table; and how far beyond theta is."""
+        """Log g by its interpolant, straight on beyond the table; and how far beyond theta is."""
         c, u, _, beyond = self._locate(theta, study)
         f: FloatArray = c[..., 7]
         for power in range(6, -1, -1):
@@ -412,7 +411,7 @@ class StudyIntegral:
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
-    """Derivative of a polynomial with coefficients c (..., 8) at u."""
+    """Differentiate a polynomial with coefficients c (..., 8) at u."""
     d = np.zeros_like(u)
     for power in range(7, 0, -1):
         d = d * u + power * c[..., power]

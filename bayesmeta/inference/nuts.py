@@ -288,7 +288,7 @@ class SampledJoint:
         return self.kept
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray | None:
-        """log L_i(mu, tau), (...) -> (..., study); None for correlated rows."""
+        """Log L_i(mu, tau), (...) -> (..., study); None for correlated rows."""
         data = self.bound.data
         if not isinstance(data, NormalData):
             flat = [a.reshape(-1) for a in np.broadcast_arrays(mu, tau)]
@@ -405,9 +405,7 @@ def _complete(bound: BoundModel, trace: "xr.DataTree", rng: np.random.Generator)
         theta = draw_effects(data, mu, tau, rng)
     else:
         theta = np.array(posterior["theta"].values)
-    draws = Draws(
-        mu=mu, tau=tau, theta_new=mu + tau * rng.standard_normal(mu.shape), theta=theta
-    )
+    draws = Draws(mu=mu, tau=tau, theta_new=mu + tau * rng.standard_normal(mu.shape), theta=theta)
     for chains in (draws.mu, draws.tau, draws.theta_new, draws.theta):
         chains.setflags(write=False)
     return draws

@@ -223,7 +223,7 @@ def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
 
 
 def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
-    """A plane whose ranges fit the posterior better; None where they already fit."""
+    """Give a plane whose ranges fit the posterior better; None where they already fit."""
     plane, log_mass = surface.plane, surface.log_mass
     high_moment = max(m for m in (0, 1, 2) if m == 0 or tails.has_moment(m))
     tilt = high_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
@@ -233,7 +233,9 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
         height = np.maximum(height, tilted - tilted.max())
     x_low, x_high = plane.x_low, plane.x_high
     if plane.of_mu is not None:
-        begin, end, _ = plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
+        begin, end, _ = (
+            plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
+        )
         x_low, x_high = _fit_range(height, x_low, x_high, begin, end)
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
@@ -267,7 +269,7 @@ def _fit_range(
 
 
 def _move_line(plane: Plane, v_low: float, v_high: float, n_tau: int) -> Plane:
-    """The same plane on another line of tau: its lines of mu are interpolated."""
+    """Lay the same plane on another line of tau; its lines of mu are interpolated."""
     v = np.linspace(v_low, v_high, n_tau)
     x_low, x_high = (np.interp(v, plane.v, edge) for edge in (plane.x_low, plane.x_high))
     of_mu = plane.of_mu

@@ -95,7 +95,7 @@ class Joint(Protocol):
         ...
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray | None:
-        """log L_i(mu, tau), theta_i integrated out: (...) -> (..., study); None: not separable."""
+        """Log L_i(mu, tau), theta_i integrated out: (...) -> (..., study); None: not separable."""
         ...
 
     def sample_stats(self) -> "Mapping[str, xr.DataArray] | None":
@@ -189,7 +189,7 @@ class Posterior:
         )
 
     def summary(self, *, level: float = 0.95, kind: IntervalKind = "eti") -> pd.DataFrame:
-        """The parameters on both scales, each row saying which.
+        """Tabulate the parameters on both scales, each row saying which.
 
         Means stay on the analysis scale; on the natural scale (ratios, for log measures) the
         median and the interval are given, transformed exactly where the interval is equal-tailed.
@@ -218,7 +218,9 @@ class Posterior:
         table = pd.concat(tables).set_index("scale", append=True)
         return table.sort_index(level="parameter", sort_remaining=False)
 
-    def to_datatree(self, draws: int = 4000, *, rng: int | np.random.Generator = 1) -> "xr.DataTree":
+    def to_datatree(
+        self, draws: int = 4000, *, rng: int | np.random.Generator = 1
+    ) -> "xr.DataTree":
         """Give joint draws as an ArviZ DataTree.
 
         Parameters

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from bayesmeta.errors import ImproperPosteriorError
 from bayesmeta.model import BoundModel, has_known_tau
+from bayesmeta.priors import Prior
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,39 +33,50 @@ class TailOrder:
         return self.of_mu > m + 1 and (of_mu or self.of_tau > m + 1)
 
 
+def order_tails(
+    effect: Prior, heterogeneity: Prior, *, vanishing: int, known_tau: bool
+) -> TailOrder:
+    """Orders of the tails when `vanishing` studies vanish at both ends, by the rule above."""
+    if known_tau:
+        return TailOrder(of_tau=math.inf, of_mu=math.inf)
+    a, b = heterogeneity.tail_order, effect.tail_order
+    return TailOrder(of_tau=a + vanishing + min(0.0, b - 1), of_mu=a + vanishing + b - 1)
+
+
 def find_tail_order(bound: BoundModel) -> TailOrder:
-    """Decide propriety and the order of the tail of tau.
+    """Decide propriety and the order of the tails.
 
     Raises
     ------
     ImproperPosteriorError
         The posterior has no finite integral; the message says why and what to do.
     """
+    effect, heterogeneity = bound.model.effect, bound.model.heterogeneity
     vanishes = bound.model.likelihood.vanishes(bound.data)
-    flat = not bound.model.effect.proper
-    if flat and not vanishes.any(axis=0).all():
-        side = "low" if not vanishes[:, 0].any() else "high"
+    bounded = vanishes.any(axis=0)
+    if not effect.proper and not bounded.all():
+        side = "high" if bounded[0] else "low"
         raise ImproperPosteriorError(
             f"With a flat effect prior the posterior does not integrate: no study rules out "
             f"arbitrarily {side} effects (all have a zero cell on that side). "
             "Use a proper effect prior, such as normal(0, 2.82) for a log ratio"
         )
-    effect = bound.model.effect.tail_order
-    of_tau, of_mu = math.inf, math.inf
-    if not has_known_tau(bound.model):
-        both = int(vanishes.all(axis=1).sum())
-        of_tau = bound.model.heterogeneity.tail_order + both + min(0.0, effect - 1)
-        of_mu = bound.model.heterogeneity.tail_order + both + effect - 1
-    if not vanishes.any(axis=0).all():
-        of_mu = min(of_mu, effect)
-    if not of_tau > 1:
+    tails = order_tails(
+        effect,
+        heterogeneity,
+        vanishing=int(vanishes.all(axis=1).sum()),
+        known_tau=has_known_tau(bound.model),
+    )
+    if not tails.of_tau > 1:
         raise ImproperPosteriorError(
-            f"With effect prior {bound.model.effect} and heterogeneity prior "
-            f"{bound.model.heterogeneity} the posterior of tau does not integrate for "
-            f"{len(bound.studies)} studies: it falls as tau^({-of_tau:g}), and must fall faster "
-            "than tau^-1. Use a proper heterogeneity prior, such as half_normal(0.5) for a log ratio"
+            f"With effect prior {effect} and heterogeneity prior {heterogeneity} the posterior of "
+            f"tau does not integrate for {len(bound.studies)} studies: it falls as "
+            f"tau^({-tails.of_tau:g}), and must fall faster than tau^-1. "
+            "Use a proper heterogeneity prior, such as half_normal(0.5) for a log ratio"
         )
-    return TailOrder(of_tau=of_tau, of_mu=of_mu)
+    if not bounded.all():
+        return TailOrder(of_tau=tails.of_tau, of_mu=min(tails.of_mu, effect.tail_order))
+    return tails
 
 
 def moment_note(tails: TailOrder) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def find_range(
     points: int = 65,
     drop: float = DROP,
 ) -> tuple[FloatArray, FloatArray]:
-    """Ends of the range outside which `log_f` is negligible, for every leading index.
+    """Find the ends of the range outside which `log_f` is negligible, for every leading index.
 
     The range is scanned evenly, widened where the integrand has not fallen by its end, and cut to
     what is above the maximum less `drop`, until that fills a third of the points.

@@ -155,6 +155,8 @@ def _attributes(posterior: Posterior, rng: int | np.random.Generator) -> dict[st
         "seed": str(accuracy.seed) if isinstance(accuracy, Diagnostics) else seed,
         "versions": ", ".join(f"{package} {version(package)}" for package in packages),
         "accuracy": json.dumps(asdict(accuracy)),
-        "log_marginal_likelihood": "not given by this engine" if evidence is None else repr(evidence),
+        "log_marginal_likelihood": "not given by this engine"
+        if evidence is None
+        else repr(evidence),
         "notes": "\n".join(posterior.notes),
     }

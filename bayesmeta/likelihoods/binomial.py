@@ -1,4 +1,4 @@
-"""Binomial likelihood of 2x2 tables: event counts of two arms, the control arm's risk integrated out."""
+"""Binomial likelihood of 2x2 tables, the control arm's risk integrated out."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from bayesmeta.effects import Correction, Measure
 from bayesmeta.errors import ModelError
 from bayesmeta.likelihoods.nuisance import IndexArray, integrate_peak
 from bayesmeta.likelihoods.whitened import whitened, whitened_effects
-from bayesmeta.priors import Normal, Prior
+from bayesmeta.priors import Prior
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
@@ -67,7 +67,7 @@ class BinomialData:
         )
 
     def constants(self) -> dict[str, NDArray[Any]]:
-        """Counts, as observed."""
+        """Give the counts, as observed."""
         names = ("events_treated", "n_treated", "events_control", "n_control")
         return {name: getattr(self, name) for name in names}
 
@@ -91,7 +91,7 @@ class BinomialLikelihood:
     'normal(0, 10)'
     """
 
-    baseline: Prior = Normal(0.0, 10.0)
+    baseline: Prior
     name: ClassVar[str] = "binomial"
 
     def __post_init__(self) -> None:
@@ -105,7 +105,10 @@ class BinomialLikelihood:
         return self.name
 
     def prepare(
-        self, studies: StudyTable, measure: Measure, correction: Correction  # noqa: ARG002
+        self,
+        studies: StudyTable,
+        measure: Measure,
+        correction: Correction,  # noqa: ARG002
     ) -> BinomialData:
         """Take the counts as they are; no correction is ever applied."""
         if measure.name != "OR":

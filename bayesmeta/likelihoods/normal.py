@@ -68,9 +68,7 @@ class NormalLikelihood:
     def __str__(self) -> str:
         return self.name
 
-    def prepare(
-        self, studies: StudyTable, measure: Measure, correction: Correction
-    ) -> NormalData:
+    def prepare(self, studies: StudyTable, measure: Measure, correction: Correction) -> NormalData:
         """Compute the effects and their variances, with the zero-cell rule in force."""
         effects = compute_effects(studies, measure.name, correction=correction)
         return NormalData(studies=effects.study, y=effects.y, S=effects.S, notes=effects.notes)

@@ -99,9 +99,7 @@ def _find_peak(
     return peak, scale
 
 
-def _extent(
-    log_f: LogIntegrand, peak: FloatArray, top: FloatArray, step: FloatArray
-) -> FloatArray:
+def _extent(log_f: LogIntegrand, peak: FloatArray, top: FloatArray, step: FloatArray) -> FloatArray:
     """How many steps from the peak the integrand has fallen by the cut, and not much further."""
     distance = np.full(peak.shape, 9.0)
     short, long = np.zeros(peak.shape), np.full(peak.shape, np.inf)  # too near, too far

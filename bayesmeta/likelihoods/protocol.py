@@ -28,13 +28,25 @@ class StudyData(Protocol):
     """
 
     @property
-    def studies(self) -> tuple[str, ...]: ...
+    def studies(self) -> tuple[str, ...]:
+        """Study labels."""
+        ...
+
     @property
-    def y(self) -> FloatArray: ...
+    def y(self) -> FloatArray:
+        """Approximate effects, (study,)."""
+        ...
+
     @property
-    def se(self) -> FloatArray: ...
+    def se(self) -> FloatArray:
+        """Their approximate standard errors, (study,)."""
+        ...
+
     @property
-    def notes(self) -> tuple[str, ...]: ...
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the data on the way."""
+        ...
+
     def take(self, index: "Sequence[int] | NDArray[np.intp]") -> "StudyData":
         """Give the data of the studies at `index`, in that order."""
         ...
@@ -52,10 +64,11 @@ class Likelihood(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
-    def prepare(
-        self, studies: StudyTable, measure: Measure, correction: Correction
-    ) -> StudyData:
+    def name(self) -> str:
+        """Name in tables and comparison files."""
+        ...
+
+    def prepare(self, studies: StudyTable, measure: Measure, correction: Correction) -> StudyData:
         """Turn a study table into data; raises ModelError where they do not fit."""
         ...
 

@@ -114,9 +114,7 @@ def whitened_effects(
     )
 
 
-def whitened_mean(
-    prior: Prior, tau: "Tensor", y: FloatArray, se: FloatArray
-) -> "Tensor":
+def whitened_mean(prior: Prior, tau: "Tensor", y: FloatArray, se: FloatArray) -> "Tensor":
     """Add ``mu ~ prior`` to the PyMC model in context, whitened by its conditional given tau.
 
     The conditional is that under a normal approximation (y, se) of each study and of the prior. A

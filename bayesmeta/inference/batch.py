@@ -1,0 +1,248 @@
+"""Many normal-normal models at once: arrays in, arrays out, one posterior a row of the batch."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from bayesmeta.errors import ImproperPosteriorError, ModelError, NotExactError
+from bayesmeta.inference.gaussian_nodes import (
+    PROBS,
+    Conditional,
+    Nodes,
+    Rotated,
+    evaluate_nodes,
+    known_node,
+    normal_errors,
+    place_nodes,
+    tau_errors,
+    tau_map,
+    tau_marginal,
+)
+from bayesmeta.inference.marginals import NormalMixture
+from bayesmeta.inference.propriety import TailOrder, order_tails
+from bayesmeta.inference.quadrature import FIRST_NODES, LAST_NODES, SupportMap
+from bayesmeta.priors import Fixed, Flat, Normal, Prior
+from bayesmeta.scales import FloatArray
+
+type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+type IndexArray = np.ndarray[tuple[int], np.dtype[np.intp]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BatchFit:
+    """Posteriors of a batch; all arrays (batch,), quantiles (batch, 3) at 2.5%, 50% and 97.5%.
+
+    `error` is the bound of the numerical error as in `Accuracy`; a row with ``ok`` False did not
+    meet the tolerance, and all of it is nan but the error reached.
+    """
+
+    mu_mean: FloatArray
+    mu_sd: FloatArray
+    mu_quantiles: FloatArray
+    mu_below_zero: FloatArray
+    tau_mean: FloatArray
+    tau_sd: FloatArray
+    tau_quantiles: FloatArray
+    theta_new_mean: FloatArray
+    theta_new_sd: FloatArray
+    theta_new_quantiles: FloatArray
+    log_marginal_likelihood: FloatArray
+    error: FloatArray
+    ok: BoolArray
+
+
+def fit_batch(
+    y: FloatArray,
+    v: FloatArray,
+    *,
+    effect: Prior,
+    heterogeneity: Prior,
+    keep: BoolArray | None = None,
+    tol: float = 1e-8,
+) -> BatchFit:
+    """Exact posteriors of many normal-normal models with the same priors.
+
+    Parameters
+    ----------
+    y, v : (batch, row)
+        Effects and sampling variances, on one analysis scale.
+    effect : Normal, Flat or Fixed
+    heterogeneity : Prior
+    keep : (batch, row), optional
+        Rows that count; the others are masked by zero weight (ragged batches, leave-one-out).
+    tol : float
+        As for `fit`.
+
+    Raises
+    ------
+    ModelError
+        Arrays that do not fit together, or numbers that are not finite or positive.
+    NotExactError
+        An effect prior outside the Gaussian family.
+    ImproperPosteriorError
+        Some posterior of the batch does not integrate.
+
+    Examples
+    --------
+    >>> y, v = np.array([[0.1, 0.4, 0.2]]), np.array([[0.04, 0.02, 0.05]])
+    >>> drop_one = ~np.eye(3, dtype=bool)                    # exact leave-one-out, as one batch
+    >>> fit = fit_batch(np.repeat(y, 3, axis=0), np.repeat(v, 3, axis=0), keep=drop_one,
+    ...                 effect=Normal(0, 1), heterogeneity=Fixed(0))
+    >>> fit.mu_mean.round(3)
+    array([0.337, 0.141, 0.286])
+    """
+    y, v, keep = _check(y, v, keep)
+    if not isinstance(effect, Normal | Flat | Fixed):
+        raise NotExactError(f"A batch needs a normal, flat or fixed effect prior, not {effect}")
+    fewest = int(keep.sum(axis=1).min())
+    known = heterogeneity.support[0] == heterogeneity.support[1]
+    tails = order_tails(effect, heterogeneity, vanishing=fewest, known_tau=known)
+    if not tails.of_tau > 1 or (fewest == 0 and not effect.proper):
+        raise ImproperPosteriorError(
+            f"With effect prior {effect} and heterogeneity prior {heterogeneity} the posterior of "
+            f"a model with {fewest} studies does not integrate; use proper priors"
+        )
+    data = _standardise(y, v, keep, effect)
+    out = _empty(len(y))
+    if known:
+        everything = np.arange(len(y))
+        nodes = known_node(data, heterogeneity)
+        _store(out, everything, data, nodes, None, tails, np.zeros(len(y)))
+    else:
+        coordinate = tau_map(heterogeneity, float(np.sqrt(np.median(v[keep]))))
+        low, high = place_nodes(data, heterogeneity, coordinate, tails)
+        todo, n = np.arange(len(y)), FIRST_NODES
+        while len(todo) and n <= LAST_NODES:
+            part = _take(data, todo)
+            nodes = evaluate_nodes(part, heterogeneity, coordinate, low[todo], high[todo], n)
+            error = _measure(part, nodes, coordinate, tails)
+            out["error"][todo] = error
+            done = error <= tol
+            if done.any():
+                _store(out, todo[done], _take(part, done), _take_nodes(nodes, done), coordinate, tails,
+                       error[done])  # fmt: skip
+            todo, n = todo[~done], 2 * n - 1
+    return BatchFit(ok=np.isfinite(out["mu_quantiles"][:, 1]), **out)
+
+
+def _check(
+    y: FloatArray, v: FloatArray, keep: BoolArray | None
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
+    mask = np.ones(y.shape, dtype=bool) if keep is None else np.asarray(keep, dtype=bool)
+    if y.ndim != 2 or y.shape != v.shape or y.shape != mask.shape:
+        shapes = f"y {y.shape}, v {v.shape}, keep {mask.shape}"
+        raise ModelError(f"A batch needs arrays of one shape (batch, row); these are {shapes}")
+    wrong = mask & ~(np.isfinite(y) & np.isfinite(v) & (v > 0))
+    if wrong.any():
+        batch, row = np.argwhere(wrong)[0]
+        raise ModelError(
+            f"y = {y[batch, row]}, v = {v[batch, row]} at batch {batch}, row {row}: effects must "
+            "be finite and variances positive. Mask the row with keep, or mend it"
+        )
+    return np.where(mask, y, 0.0), np.where(mask, v, 1.0), mask
+
+
+def _standardise(y: FloatArray, v: FloatArray, keep: BoolArray, effect: Prior) -> Rotated:
+    """Whiten every model; masked rows get no weight."""
+    root = np.sqrt(v)
+    weight = keep / v
+    offset = (weight * y).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-300)
+    p = 1
+    mean, precision = np.zeros(len(y)), np.zeros(1)
+    if isinstance(effect, Normal):
+        mean, precision = effect.mean - offset, np.array([effect.sd**-2.0])
+    elif isinstance(effect, Fixed):
+        offset, p, precision = np.full(len(y), effect.value), 0, np.empty(0)
+    return Rotated(
+        z=keep * (y - offset[:, None]) / root,
+        X=(keep / root)[..., None][..., :p],
+        lam=weight,
+        log_det=np.log(np.where(keep, v, 1.0)).sum(axis=1),
+        rows=keep.sum(axis=1).astype(float),
+        offset=offset[:, None],
+        prior_mean=mean[:, None][:, :p],
+        prior_precision=precision,
+    )
+
+
+def _take(data: Rotated, index: IndexArray | BoolArray) -> Rotated:
+    """Give the models of a batch at `index`."""
+    shared = "prior_precision"
+    values = {f.name: getattr(data, f.name)[index] for f in fields(data) if f.name != shared}
+    return Rotated(prior_precision=data.prior_precision, **values)
+
+
+def _take_nodes(nodes: Nodes, index: BoolArray) -> Nodes:
+    """Give the nodes of the models at `index`."""
+    given = Conditional(
+        **{f.name: getattr(nodes.given, f.name)[index] for f in fields(Conditional)}
+    )
+    values = {f.name: getattr(nodes, f.name)[index] for f in fields(nodes) if f.name != "given"}
+    return Nodes(given=given, **values)
+
+
+def _normals(data: Rotated, nodes: Nodes) -> tuple[FloatArray, FloatArray]:
+    """Means and sds of mu and theta_new at the nodes, (batch, 2, node) each."""
+    mean = np.broadcast_to(data.offset, nodes.tau.shape)
+    variance = np.zeros_like(nodes.tau)
+    if data.X.shape[-1]:
+        mean = mean + nodes.given.beta[..., 0]
+        variance = nodes.given.cov[..., 0, 0]
+    sds = np.sqrt(np.stack([variance, variance + nodes.tau**2], axis=1))
+    return np.stack([mean, mean], axis=1), sds
+
+
+def _measure(data: Rotated, nodes: Nodes, coordinate: SupportMap, tails: TailOrder) -> FloatArray:
+    """Numerical error of every model, (batch,)."""
+    means, sds = _normals(data, nodes)
+    free = (sds > 0).all(axis=(0, 2))
+    has_mean, has_sd = (
+        np.array([tails.has_moment(m, of_mu=True), tails.has_moment(m)])[free] for m in (1, 2)
+    )
+    of_normals = normal_errors(means[:, free], sds[:, free], has_mean, has_sd, nodes)
+    error = np.maximum(nodes.spectrum, of_normals)
+    return np.maximum(error, tau_errors(tau_marginal(nodes, coordinate, tails), nodes, tails))
+
+
+def _empty(size: int) -> dict[str, FloatArray]:
+    shapes = {
+        f.name: (size, 3) if f.name.endswith("quantiles") else (size,) for f in fields(BatchFit)
+    }
+    del shapes["ok"]
+    return {name: np.full(shape, np.nan) for name, shape in shapes.items()}
+
+
+def _store(
+    out: dict[str, FloatArray],
+    index: IndexArray,
+    data: Rotated,
+    nodes: Nodes,
+    coordinate: SupportMap | None,
+    tails: TailOrder,
+    error: FloatArray,
+) -> None:
+    """Write what is reported of converged models into the output arrays."""
+    means, sds = _normals(data, nodes)
+    mu, new = (
+        NormalMixture(
+            means=means[:, i],
+            sds=sds[:, i],
+            weights=nodes.mass,
+            has_mean=tails.has_moment(1, of_mu=i == 0),
+            has_sd=tails.has_moment(2, of_mu=i == 0),
+        )
+        for i in (0, 1)
+    )
+    tau = (
+        NormalMixture(means=nodes.tau, sds=np.zeros_like(nodes.tau), weights=nodes.mass)
+        if coordinate is None
+        else tau_marginal(nodes, coordinate, tails)
+    )
+    for name, marginal in (("mu", mu), ("tau", tau), ("theta_new", new)):
+        out[f"{name}_mean"][index] = marginal.mean
+        out[f"{name}_sd"][index] = marginal.sd
+        out[f"{name}_quantiles"][index] = marginal.quantile(PROBS)
+    out["mu_below_zero"][index] = mu.cdf(0.0)
+    out["log_marginal_likelihood"][index] = nodes.log_evidence
+    out["error"][index] = error

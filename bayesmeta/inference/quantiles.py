@@ -1,0 +1,133 @@
+"""Quantiles and intervals of any marginal, from its cdf."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+from bayesmeta.scales import FloatArray
+
+type IntervalKind = Literal["eti", "hdi"]
+
+
+class Quantiled(Protocol):
+    """What is asked of a marginal here."""
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean; nan where it does not exist."""
+        ...
+
+    @property
+    def sd(self) -> FloatArray:
+        """Standard deviation; nan where it does not exist."""
+        ...
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Value with probability p below it."""
+        ...
+
+
+def solve_quantile(
+    cdf_and_pdf: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    p: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    *,
+    start: FloatArray,
+) -> FloatArray:
+    """Points at which a cdf reaches p, by Newton steps kept inside a shrinking bracket.
+
+    Parameters
+    ----------
+    cdf_and_pdf : callable
+        x (..., point) -> cdf and pdf at x, both (..., point).
+    p : (..., point)
+        Probabilities; 0 and 1 give the ends of the bracket.
+    low, high, start : broadcastable to p
+        Points below and above every quantile, and where to begin.
+
+    Newton steps double the digits, so the step from a cdf within 1e-9 of p, relative to the
+    nearer tail, is the last.
+    """
+    low, high = (np.broadcast_to(end, p.shape).astype(float) for end in (low, high))
+    x = np.clip(start, low, high)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for _ in range(200):
+            f, slope = cdf_and_pdf(x)
+            below = f < p
+            low, high = np.where(below, x, low), np.where(below, high, x)
+            newton = x - (f - p) / slope
+            inside = (newton >= low) & (newton <= high)
+            move = np.where(inside, newton, 0.5 * (low + high))
+            done = inside & (np.abs(f - p) <= 1e-9 * np.minimum(p, 1 - p))
+            x = move
+            if np.all(done | (high - low <= 4e-16 * np.abs(x)) | (p <= 0) | (p >= 1)):
+                break
+    return np.where(p <= 0, low, np.where(p >= 1, high, x))
+
+
+def shortest_interval(marginal: Quantiled, level: float) -> FloatArray:
+    """Shortest interval of probability `level`, (..., 2): the HDI of a unimodal density.
+
+    The lower tail probability is searched on a grid that is narrowed about the shortest interval.
+    """
+    low = np.zeros(np.shape(marginal.mean))
+    width = np.full(low.shape, 1.0 - level)
+    for _ in range(9):
+        p = low[..., None] + width[..., None] * np.linspace(0, 1, 17)
+        ends = _paired_quantiles(marginal, p, level)
+        best = np.argmin(ends[..., 1] - ends[..., 0], axis=-1)[..., None]
+        chosen = np.take_along_axis(p, best, axis=-1)[..., 0]
+        width = width / 6
+        low = np.clip(chosen - width / 2, 0, 1 - level - width)
+    out: FloatArray = np.take_along_axis(ends, best[..., None], axis=-2)[..., 0, :]
+    return out
+
+
+def _paired_quantiles(marginal: Quantiled, p: FloatArray, level: float) -> FloatArray:
+    return np.stack([marginal.quantile(p), marginal.quantile(p + level)], axis=-1)
+
+
+def find_interval(marginal: Quantiled, level: float, kind: IntervalKind) -> FloatArray:
+    """Equal-tailed ("eti") or shortest ("hdi") interval of probability `level`, (..., 2)."""
+    if kind == "hdi":
+        return shortest_interval(marginal, level)
+    return marginal.quantile([(1 - level) / 2, (1 + level) / 2])
+
+
+def solve_about_normal(
+    marginal: Quantiled,
+    cdf_and_pdf: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    low: FloatArray,
+    high: FloatArray,
+    p: ArrayLike,
+) -> FloatArray:
+    """Quantiles of a marginal that is about normal: begun at the normal quantiles."""
+    mean, sd = marginal.mean[..., None], marginal.sd[..., None]
+    known = np.isfinite(mean) & np.isfinite(sd) & (sd > 0)
+    center = np.where(known, mean, 0.5 * (low + high)[..., None])
+    scale = np.where(known, sd, (high - low)[..., None])
+
+    def solve(p: FloatArray) -> FloatArray:
+        p = spread(p, low) if p.ndim == 1 else p
+        guess = center + scale * np.where(known, ndtri(np.clip(p, 1e-300, 1 - 1e-16)), 0.0)
+        return solve_quantile(cdf_and_pdf, p, low[..., None], high[..., None], start=guess)
+
+    return as_points(solve, p)
+
+
+def as_points(function: Callable[[FloatArray], FloatArray], x: ArrayLike) -> FloatArray:
+    """Apply a function of (point,) to a number as well."""
+    points = np.asarray(x, dtype=float)
+    if points.ndim == 0:
+        out: FloatArray = function(points[None])[..., 0]
+        return out
+    return function(points)
+
+
+def spread(p: FloatArray, like: FloatArray) -> FloatArray:
+    """Probabilities for every leading index: (point,) -> (..., point)."""
+    return np.broadcast_to(p, (*like.shape, p.shape[-1]))
