@@ -13,6 +13,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinxcontrib.programoutput",
     "sphinx-mathjax-offline",  # pages show their formulas without a network too
 ]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
@@ -27,19 +28,24 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_execution_show_tb = True
 
+programoutput_prompt_template = "$ {command}\n{output}"
+programoutput_use_ansi = False
+
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings give types, with shapes and units
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 numpydoc_show_class_members = False
 add_module_names = False
+default_role = "py:obj"  # a name in single backticks is a link where there is such an object
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"bayesmeta {release}"
 html_show_sourcelink = False
-html_sidebars = {"index": []}
+html_sidebars = dict.fromkeys(("index", "tutorials/bcg", "architecture", "development"), [])
 html_theme_options = {
     "logo": {"text": "bayesmeta"},
+    "navbar_persistent": ["search-button"],
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

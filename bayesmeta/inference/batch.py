@@ -20,9 +20,12 @@ from bayesmeta.inference.gaussian_nodes import (
 )
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.propriety import TailOrder, order_tails
-from bayesmeta.inference.quadrature import FIRST_NODES, LAST_NODES, SupportMap
+from bayesmeta.inference.quadrature import FIRST_NODES, SupportMap
 from bayesmeta.priors import Fixed, Flat, Normal, Prior
 from bayesmeta.scales import FloatArray
+
+_CHUNK = 64
+_LAST_NODES = 2049
 
 type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 type IndexArray = np.ndarray[tuple[int], np.dtype[np.intp]]
@@ -102,27 +105,42 @@ def fit_batch(
             f"With effect prior {effect} and heterogeneity prior {heterogeneity} the posterior of "
             f"a model with {fewest} studies does not integrate; use proper priors"
         )
-    data = _standardise(y, v, keep, effect)
     out = _empty(len(y))
-    if known:
-        everything = np.arange(len(y))
-        nodes = known_node(data, heterogeneity)
-        _store(out, everything, data, nodes, None, tails, np.zeros(len(y)))
-    else:
-        coordinate = tau_map(heterogeneity, float(np.sqrt(np.median(v[keep]))))
-        low, high = place_nodes(data, heterogeneity, coordinate, tails)
-        todo, n = np.arange(len(y)), FIRST_NODES
-        while len(todo) and n <= LAST_NODES:
-            part = _take(data, todo)
-            nodes = evaluate_nodes(part, heterogeneity, coordinate, low[todo], high[todo], n)
-            error = _measure(part, nodes, coordinate, tails)
-            out["error"][todo] = error
-            done = error <= tol
-            if done.any():
-                _store(out, todo[done], _take(part, done), _take_nodes(nodes, done), coordinate, tails,
-                       error[done])  # fmt: skip
-            todo, n = todo[~done], 2 * n - 1
+    for begin in range(0, len(y), _CHUNK):  # a chunk of models, to stay within the cache
+        part = np.arange(begin, min(begin + _CHUNK, len(y)))
+        data = _standardise(y[part], v[part], keep[part], effect)
+        unit = float(np.sqrt(np.median(v[part][keep[part]])))
+        _fit_chunk(out, part, data, heterogeneity, unit, tails, tol)
     return BatchFit(ok=np.isfinite(out["mu_quantiles"][:, 1]), **out)
+
+
+def _fit_chunk(
+    out: dict[str, FloatArray],
+    index: IndexArray,
+    data: Rotated,
+    heterogeneity: Prior,
+    unit: float,
+    tails: TailOrder,
+    tol: float,
+) -> None:
+    """Fit the models of one chunk into rows `index`; only the unconverged are refined."""
+    if heterogeneity.support[0] == heterogeneity.support[1]:
+        nodes = known_node(data, heterogeneity)
+        _store(out, index, data, nodes, None, tails, np.zeros(len(index)))
+        return
+    coordinate = tau_map(heterogeneity, unit)
+    low, high = place_nodes(data, heterogeneity, coordinate, tails)
+    todo, n = np.arange(len(index)), FIRST_NODES
+    while len(todo) and n <= _LAST_NODES:
+        part = _take(data, todo)
+        nodes = evaluate_nodes(part, heterogeneity, coordinate, low[todo], high[todo], n)
+        error = _measure(part, nodes, coordinate, tails)
+        out["error"][index[todo]] = error
+        done = error <= tol
+        if done.any():
+            rows, kept = index[todo[done]], _take(part, done)
+            _store(out, rows, kept, _take_nodes(nodes, done), coordinate, tails, error[done])
+        todo, n = todo[~done], 2 * n - 1
 
 
 def _check(

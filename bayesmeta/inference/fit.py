@@ -82,7 +82,7 @@ def fit(
     ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
     >>> posterior = fit(model, bm.load("bcg"))
     >>> posterior.engine, round(float(posterior.mu.mean), 4)
-    ('gaussian', -0.7375)
+    ('gaussian', -0.7389)
     """
     if engine == "nuts":
         if rng is None:
@@ -111,8 +111,9 @@ def supported_engines(model: Model) -> tuple[EngineName, ...]:
     Examples
     --------
     >>> import bayesmeta as bm
-    >>> supported_engines(bm.Model(measure="OR", likelihood=bm.BinomialLikelihood(),
-    ...                            effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5)))
+    >>> tables = bm.BinomialLikelihood(baseline=bm.Normal(0, 10))
+    >>> supported_engines(bm.Model(measure="OR", likelihood=tables, effect=bm.Normal(0, 2.82),
+    ...                            heterogeneity=bm.HalfNormal(0.5)))
     ('grid', 'nuts')
     """
     normal = isinstance(model.likelihood, NormalLikelihood)

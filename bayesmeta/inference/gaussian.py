@@ -22,10 +22,11 @@ from bayesmeta.inference.gaussian_nodes import (
     tau_map,
     tau_marginal,
 )
-from bayesmeta.inference.marginals import NormalMixture, SincDensity
+from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.posterior import Accuracy, Draws, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import FIRST_NODES, LAST_NODES, SupportMap
+from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.likelihoods import NormalData, NormalLikelihood
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed, Flat, Normal

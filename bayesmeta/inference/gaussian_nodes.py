@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmeta.inference.marginals import NormalMixture, SincDensity
+from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import SupportMap, find_range, nyquist
+from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.priors import Fixed, Normal, Prior
 from bayesmeta.scales import FloatArray
 

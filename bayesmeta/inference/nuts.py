@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -153,7 +154,7 @@ def fit_nuts(
     progress.advance("sampling")
     trace = _sample(compiled, settings)
     kept = _complete(bound, trace, np.random.default_rng(settings.seed).spawn(1)[0])
-    stats = {name: trace["sample_stats"][key].values for key, name in _STATS.items()}
+    stats = {name: _values(trace, "sample_stats", key) for key, name in _STATS.items()}
     seconds = time.perf_counter() - started
     diagnostics = judge_run(_unknowns(bound, kept), stats, settings=settings, seconds=seconds)
     log.info("NUTS took %.1f s; R-hat %.4f", seconds, diagnostics.rhat)
@@ -336,8 +337,8 @@ def _unknowns(bound: BoundModel, kept: Draws) -> dict[str, FloatArray]:
 
 def _require_sampler() -> None:
     try:
-        import nutpie
-        import pymc  # noqa: F401
+        for package in ("pymc", "nutpie"):
+            import_module(package)
     except ModuleNotFoundError as missing:
         raise SamplingError(
             f'engine="nuts" needs {missing.name}, which is not installed. Install it with '
@@ -398,14 +399,18 @@ def _sample(compiled: Any, settings: Settings) -> "xr.DataTree":
 
 def _complete(bound: BoundModel, trace: "xr.DataTree", rng: np.random.Generator) -> Draws:
     """Take the parameters out of the trace, and draw what was not in the graph."""
-    posterior = trace["posterior"]
-    mu, tau = (np.array(posterior[name].values) for name in ("mu", "tau"))
+    mu, tau = (_values(trace, "posterior", name) for name in ("mu", "tau"))
     data = bound.data
     if isinstance(data, NormalData):
         theta = draw_effects(data, mu, tau, rng)
     else:
-        theta = np.array(posterior["theta"].values)
+        theta = _values(trace, "posterior", "theta")
     draws = Draws(mu=mu, tau=tau, theta_new=mu + tau * rng.standard_normal(mu.shape), theta=theta)
     for chains in (draws.mu, draws.tau, draws.theta_new, draws.theta):
         chains.setflags(write=False)
     return draws
+
+
+def _values(trace: "xr.DataTree", group: str, name: str) -> NDArray[Any]:
+    """Give a variable's own array, (chain, draw, ...), which may be set read-only."""
+    return np.array(trace[group].to_dataset()[name].values)

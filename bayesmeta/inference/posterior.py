@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 import pandas as pd
 
-from bayesmeta.inference.marginals import IntervalKind, Marginal
+from bayesmeta.inference.marginals import Marginal
+from bayesmeta.inference.quantiles import IntervalKind
 from bayesmeta.model import BoundModel
 from bayesmeta.scales import FloatArray
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesmeta.errors import AccuracyError, NotExactError
-from bayesmeta.inference.marginals import IntervalKind, SincDensity
 from bayesmeta.inference.plane import Surface, resolved_rows
 from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
+from bayesmeta.inference.quantiles import IntervalKind
+from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0

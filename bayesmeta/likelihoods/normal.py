@@ -106,4 +106,4 @@ class NormalLikelihood:
 
         lam, Q = eigh(np.eye(len(data.y)), data.S)
         sd = pm.math.sqrt(1 + tau**2 * lam)
-        pm.Normal("y", Q.sum(axis=0) * mu, sd, observed=data.y @ Q, dims="study")
+        pm.Normal("y_rotated", Q.sum(axis=0) * mu, sd, observed=data.y @ Q)

@@ -73,7 +73,7 @@ def whitened(
     def draw_prior(*inputs: Any, rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
         return draw(rng, size, *inputs[:-3])
 
-    return pm.CustomDist(
+    variable: Tensor = pm.CustomDist(
         name,
         *parameters,
         location,
@@ -85,6 +85,7 @@ def whitened(
         transform=Whiten(),
         dims=dims,
     )
+    return variable
 
 
 def whitened_effects(
@@ -100,7 +101,8 @@ def whitened_effects(
     import pytensor.tensor as pt
 
     if common:
-        return pm.Deterministic("theta", mu + pt.zeros(len(y)), dims="study")
+        theta: Tensor = pm.Deterministic("theta", mu + pt.zeros(len(y)), dims="study")
+        return theta
     share = se**2 / (se**2 + tau**2)
     return whitened(
         "theta",

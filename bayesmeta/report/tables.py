@@ -1,9 +1,10 @@
 """Results as tables for a terminal: one function per result, made of rich's parts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from bayesmeta.checks.agreement import LIMIT
 from bayesmeta.checks.crosscheck import CrossCheck
@@ -147,34 +148,48 @@ def reference_table(reference: Reference) -> "Group":
 
 
 def effects_table(effects: Effects, *, level: float = 0.95) -> "Group":
-    """Make the table of the studies' effects, on both scales."""
+    """Make the table of the studies' effects: analysis scale, and intervals on the natural one."""
     from rich.console import Group
     from rich.text import Text
 
     measure = effects.measure
     v = effects.S if effects.S.ndim == 1 else np.diagonal(effects.S)
     low, high = study_intervals(effects, level)
-    natural = measure.scale.to_natural(np.stack([effects.y, low, high], axis=1))
+    natural = measure.scale.to_natural(np.stack([effects.y, low, high], axis=1)).tolist()
     decimals = choose_decimals(np.sqrt(v))
+    ratio = [measure.name] if measure.scale.name != "identity" else []
+    notes = effects.row_notes or ("",) * len(effects.study)
+    last = ["note"] if any(notes) else []
     percent = f"{100 * level:g}%"
-    table = _table("study", measure.analysis_label, "variance", measure.name, f"{percent} interval",
-                   "note")  # fmt: skip
-    for i, study in enumerate(effects.study):
-        estimate, lower, upper = map(float, natural[i])
-        note = effects.row_notes[i] if effects.row_notes else ""
-        table.add_row(
-            study,
-            show(float(effects.y[i]), decimals),
-            f"{v[i]:.4g}",
-            show(estimate, decimals),
-            show_interval(lower, upper, decimals),
-            note,
-        )
+    table = _table(
+        "study", measure.analysis_label, "variance", *ratio, f"{percent} interval", *last
+    )
+    for i, (study, (estimate, lower, upper)) in enumerate(zip(effects.study, natural, strict=True)):
+        cells = [study, show(float(effects.y[i]), decimals), f"{v[i]:.4g}"]
+        cells += [show(estimate, decimals)] if ratio else []
+        cells.append(show_interval(lower, upper, decimals))
+        table.add_row(*cells, *([notes[i]] if last else []))
     return Group(
         Text(_heading("", "", measure, len(effects.study)), style="bold"),
         table,
         *(Text(f"Note: {note}") for note in effects.notes),
     )
+
+
+def frame_table(frame: pd.DataFrame) -> "Table":
+    """Make a table of a frame, as it is."""
+    table = _table(*map(str, frame.columns))
+    for row in frame.itertuples(index=False, name=None):
+        table.add_row(*(f"{cell:g}" if isinstance(cell, float) else str(cell) for cell in row))
+    return table
+
+
+def listing(lines: Mapping[str, str]) -> "Table":
+    """Make a table of names and what they stand for."""
+    table = _table("name", "label")
+    for name, text in lines.items():
+        table.add_row(name, text)
+    return table
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -188,7 +203,7 @@ def _table(*columns: str, gap: int = 1) -> "Table":
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0), show_edge=False)
     for i, column in enumerate(columns):
         left = i == 0 or column in ("note", "label")
-        table.add_column(column, justify="left" if left else "right", no_wrap=i > 0 and not left)
+        table.add_column(column, justify="left" if left else "right")
     return table
 
 

@@ -1,0 +1,22 @@
+"""Run by an installed wheel, away from the repository: its data, its models, an exact fit."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import bayesmeta as bm
+from bayesmeta.comparison import read_comparison
+
+package = Path(bm.__file__).parent
+assert "site-packages" in package.parts, package
+
+tables = {name: bm.load(name) for name in bm.available()}
+models = {path.stem: read_comparison(path) for path in (package / "_models").glob("*.toml")}
+assert tables and models, (tables, models)
+
+for comparison in models.values():
+    (studies, *_) = comparison.load()
+    for model in comparison.models:
+        posterior = bm.fit(model, studies)
+        assert posterior.ok, posterior.accuracy
+
+print(f"bayesmeta {version('bayesmeta')}: tables {', '.join(tables)}; models {', '.join(models)}")

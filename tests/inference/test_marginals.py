@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from bayesmeta.inference.marginals import Empirical, Mixture, NormalMixture
+from bayesmeta.inference.quadrature import SinhMap, SupportMap
+from bayesmeta.inference.sinc import SincDensity
+
+P = np.array([1e-6, 0.025, 0.3, 0.5, 0.975, 1 - 1e-6])
+
+
+def sinc_of(frozen, coordinate, low, high, n=81):
+    """Nodal masses of a known density."""
+    v = np.linspace(low, high, n)
+    x = coordinate.point(v)
+    mass = frozen.pdf(x) * np.exp(coordinate.log_slope(v)) * (v[1] - v[0])
+    return SincDensity(
+        start=np.array([low]),
+        step=np.array([v[1] - v[0]]),
+        masses=mass[None],
+        coordinate=coordinate,
+    )
+
+
+def test_one_normal_is_the_normal():
+    one = NormalMixture(means=np.array([0.3]), sds=np.array([2.0]), weights=np.ones(1))
+    normal = stats.norm(0.3, 2)
+    assert_allclose(one.quantile(P), normal.ppf(P), rtol=1e-12)
+    assert_allclose(one.sf(np.array([5.0, 20.0])), normal.sf([5, 20]), rtol=1e-12)
+    assert_allclose(one.pdf(0.7), normal.pdf(0.7), rtol=1e-12)
+    assert_allclose(one.interval(0.9, "hdi"), normal.interval(0.9), rtol=1e-6)
+
+
+def test_a_mixture_of_normals():
+    mixed = NormalMixture(
+        means=np.array([0.0, 3.0]), sds=np.array([1.0, 0.2]), weights=np.array([0.4, 0.6])
+    )
+    assert_allclose(mixed.mean, 1.8)
+    assert_allclose(mixed.sd**2, 0.4 * 1 + 0.6 * 0.04 + 0.24 * 9)
+    assert_allclose(mixed.cdf(mixed.quantile(P)), P, rtol=1e-9)
+    assert_allclose(mixed.cdf(2.0), 0.4 * stats.norm.cdf(2) + 0.6 * stats.norm.cdf(-5), rtol=1e-12)
+
+
+def test_a_known_value_is_a_step():
+    known = NormalMixture(means=np.array([0.5]), sds=np.zeros(1), weights=np.ones(1))
+    assert_allclose(known.cdf(np.array([0.4, 0.5, 0.6])), [0, 1, 1])
+    assert_allclose(known.quantile(np.array([0.1, 0.9])), 0.5)
+    assert known.sd == 0
+
+
+@pytest.mark.parametrize(
+    ("frozen", "coordinate", "low", "high"),
+    [
+        (stats.gamma(2.5, scale=0.3), SupportMap(low=0, high=np.inf, unit=0.5), -3.6, 3.3),
+        (stats.halfnorm(scale=0.5), SupportMap(low=0, high=np.inf, unit=0.2), -3.7, 3.2),
+        (stats.beta(2, 3, scale=2), SupportMap(low=0, high=2, unit=1.0), -3.2, 3.2),
+    ],
+)
+def test_a_sinc_density_is_exact_between_its_nodes(frozen, coordinate, low, high):
+    density = sinc_of(frozen, coordinate, low, high, n=161)
+    inner = P[1:-1]
+    assert_allclose(density.quantile(inner), frozen.ppf(inner), rtol=1e-9)
+    assert_allclose(density.cdf(frozen.ppf(inner)), inner, rtol=1e-10)
+    assert_allclose(density.pdf(frozen.ppf(inner)), frozen.pdf(frozen.ppf(inner)), rtol=1e-8)
+    assert_allclose([density.mean, density.sd], [frozen.mean(), frozen.std()], rtol=1e-10)
+    assert_allclose(density.sf(frozen.ppf(0.9)), 0.1, rtol=1e-9)
+
+
+def test_components_of_a_sinc_density_add_up():
+    """Two shifted copies of one normal: the mixture has its closed form."""
+    coordinate = SinhMap(center=np.zeros(2), scale=np.ones(2), bend=3.0)
+    x = np.linspace(-5.5, 5.5, 61)
+    at = 3 * np.sinh(x / 3)
+    mass = stats.norm.pdf(at) * np.cosh(x / 3) * (x[1] - x[0])
+    both = SincDensity(
+        start=np.full(2, -5.5),
+        step=np.full(2, x[1] - x[0]),
+        masses=np.stack([0.3 * mass, 0.7 * mass]),
+        coordinate=coordinate,
+        shift=np.array([-1.0, 2.0]),
+    )
+    points = np.array([-2.0, 0.0, 2.5])
+    want = 0.3 * stats.norm.cdf(points + 1) + 0.7 * stats.norm.cdf(points - 2)
+    assert_allclose(both.cdf(points), want, rtol=1e-10)
+    assert_allclose(both.cdf(both.quantile(P[1:-1])), P[1:-1], rtol=1e-9)
+    assert_allclose(both.mean, 1.1, rtol=1e-10)
+
+
+def test_a_batch_of_sinc_densities_is_each_of_them():
+    center, scale = np.array([0.0, 5.0]), np.array([1.0, 0.1])
+    x = np.linspace(-5.5, 5.5, 61)
+    mass = stats.norm.pdf(3 * np.sinh(x / 3)) * np.cosh(x / 3) * (x[1] - x[0])
+    both = SincDensity(
+        start=np.full((2, 1), -5.5),
+        step=np.full((2, 1), x[1] - x[0]),
+        masses=np.stack([mass, mass])[:, None],
+        coordinate=SinhMap(center=center[:, None], scale=scale[:, None], bend=3.0),
+    )
+    want = [stats.norm.ppf(P[1:-1], c, s) for c, s in zip(center, scale, strict=True)]
+    assert_allclose(both.quantile(P[1:-1]), want, rtol=1e-9, atol=1e-9)
+    assert_allclose(both.interval(), [[-1.95996398, 1.95996398], [4.8040036, 5.1959964]], rtol=1e-7)
+
+
+def test_the_shortest_interval_of_a_skewed_density():
+    frozen = stats.gamma(2.5, scale=0.3)
+    density = sinc_of(frozen, SupportMap(low=0, high=np.inf, unit=0.5), -3.6, 2.9, n=161)
+    low, high = density.interval(0.8, "hdi")
+    assert_allclose(frozen.pdf(low), frozen.pdf(high), rtol=1e-5)
+    assert_allclose(frozen.cdf(high) - frozen.cdf(low), 0.8, rtol=1e-9)
+
+
+def test_the_shortest_interval_of_a_falling_density_begins_at_its_end():
+    density = sinc_of(
+        stats.halfnorm(scale=0.5), SupportMap(low=0, high=np.inf, unit=0.2), -3.7, 3.2, n=161
+    )
+    low, high = density.interval(0.95, "hdi")
+    assert low < 1e-6
+    assert_allclose(high, stats.halfnorm.ppf(0.95, scale=0.5), rtol=1e-4)
+
+
+def test_a_mixture_of_parts():
+    parts = (
+        NormalMixture(means=np.array([0.0]), sds=np.array([1.0]), weights=np.array([0.4])),
+        NormalMixture(means=np.array([3.0]), sds=np.array([0.2]), weights=np.array([0.6])),
+    )
+    mixed = Mixture(parts=parts, mean=np.asarray(1.8), sd=np.asarray(1.6))
+    assert_allclose(mixed.cdf(mixed.quantile(P)), P, rtol=1e-9)
+    assert_allclose(mixed.cdf(2.0) + mixed.sf(2.0), 1.0)
+
+
+def test_a_sample():
+    draws = stats.gamma(2.5).rvs(4000, random_state=1)
+    sample = Empirical(draws=draws)
+    assert_allclose(sample.mean, draws.mean())
+    assert_allclose(sample.quantile([0.1, 0.9]), np.quantile(draws, [0.1, 0.9]))
+    assert_allclose(sample.cdf(2.0), (draws <= 2).mean())
+    low, high = sample.interval(0.9, "hdi")
+    inside = (draws >= low) & (draws <= high)
+    assert_allclose(inside.mean(), 0.9, atol=1e-3)
+    assert high - low < np.diff(np.quantile(draws, [0.05, 0.95]))[0]
+    assert_allclose(sample.pdf(np.array([1.5])), stats.gamma(2.5).pdf(1.5), rtol=0.1)
+    several = Empirical(draws=np.stack([draws, draws + 1]))
+    assert_allclose(several.quantile([0.1, 0.9])[1], np.quantile(draws, [0.1, 0.9]) + 1)

@@ -1,0 +1,177 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from inference.fits import bind_effects, exact_bcg, sampled
+from numpy.testing import assert_allclose, assert_array_equal
+from tolerances import CLOSED
+
+from bayesmeta.inference.gaussian import fit_gaussian
+from bayesmeta.inference.nuts import SampledJoint
+from bayesmeta.inference.posterior import Posterior
+from bayesmeta.priors import Fixed, Flat, HalfNormal, Normal
+
+Y, V = [0.1, 0.5, 0.9, -0.3], [0.04, 0.1, 0.05, 0.2]
+
+
+def layout(tree: xr.DataTree) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Groups, their variables and the dims of each."""
+    return {
+        name: {str(key): array.dims for key, array in group.data_vars.items()}
+        for name, group in tree.children.items()
+    }
+
+
+def sampled_stand_in(exact: Posterior) -> Posterior:
+    """What a NUTS fit holds, made of independent draws."""
+    kept = exact.joint.draw(400, np.random.default_rng(1))
+    stats = {"energy": np.ones((4, 100)), "diverging": np.zeros((4, 100), dtype=bool)}
+    joint = SampledJoint(bound=exact.bound, kept=kept, stats=stats)
+    return replace(exact, engine="nuts", joint=joint)
+
+
+@pytest.mark.parametrize("likelihood", ["normal", "binomial"])
+def test_an_exact_tree_has_the_documented_groups(likelihood):
+    tree = exact_bcg(likelihood).to_datatree(draws=40, rng=1)
+    flat, deep = ("chain", "draw"), ("chain", "draw", "study")
+    observed = {
+        "normal": ["y", "se"],
+        "binomial": ["events_treated", "n_treated", "events_control", "n_control"],
+    }
+    assert layout(tree) == {
+        "posterior": {"mu": flat, "tau": flat, "theta_new": flat, "theta": deep},
+        "log_likelihood": {"studies": deep},
+        "log_prior": {"mu": flat, "tau": flat},
+        "prior": {"mu": flat, "tau": flat},
+        "observed_data": dict.fromkeys(observed[likelihood], ("study",)),
+    }
+    assert dict(tree["posterior"].sizes) == {"chain": 4, "draw": 10, "study": 13}
+    assert tree["posterior"]["study"].values[0] == "Aronson 1948"
+
+
+@pytest.mark.parametrize("likelihood", ["normal", "binomial"])
+def test_sampled_and_exact_trees_differ_by_the_sampler_only(likelihood):
+    exact = exact_bcg(likelihood)
+    of_exact = layout(exact.to_datatree(draws=40, rng=1))
+    of_sampled = layout(sampled_stand_in(exact).to_datatree())
+    assert set(of_sampled.pop("sample_stats")) == {"energy", "diverging"}
+    assert of_sampled == of_exact
+
+
+@pytest.mark.slow
+@pytest.mark.nuts
+@pytest.mark.parametrize("likelihood", ["normal", "binomial"])
+def test_nuts_and_exact_trees_differ_by_the_sampler_only(likelihood):
+    of_exact = layout(exact_bcg(likelihood).to_datatree(draws=40, rng=1))
+    of_nuts = layout(sampled("bcg", likelihood).to_datatree())
+    stats = set(of_nuts.pop("sample_stats"))
+    assert {"diverging", "energy", "lp", "tree_depth", "reached_max_treedepth"} <= stats
+    assert of_nuts == of_exact
+
+
+@pytest.mark.slow
+@pytest.mark.nuts
+def test_a_nuts_tree_survives_a_file(tmp_path):
+    tree = sampled("bcg", "normal").to_datatree()
+    tree.to_netcdf(tmp_path / "posterior.nc", engine="h5netcdf")
+    assert xr.load_datatree(tmp_path / "posterior.nc", engine="h5netcdf").identical(tree)
+    assert tree.attrs["seed"] == "20"
+    assert "nutpie" in tree.attrs["versions"]
+
+
+@pytest.mark.parametrize("likelihood", ["normal", "binomial"])
+def test_an_exact_tree_survives_a_file(likelihood, tmp_path):
+    tree = exact_bcg(likelihood).to_datatree(draws=40, rng=1)
+    tree.to_netcdf(tmp_path / "posterior.nc", engine="h5netcdf")
+    assert xr.load_datatree(tmp_path / "posterior.nc", engine="h5netcdf").identical(tree)
+
+
+def test_a_seed_gives_the_same_tree_again():
+    exact = exact_bcg("normal")
+    assert exact.to_datatree(draws=40, rng=3).identical(exact.to_datatree(draws=40, rng=3))
+    other = exact.to_datatree(draws=40, rng=4)
+    assert not exact.to_datatree(draws=40, rng=3).equals(other)
+
+
+def test_the_root_says_what_was_fitted():
+    attrs = exact_bcg("binomial").to_datatree(draws=4, rng=7).attrs
+    assert attrs["model_heterogeneity"] == "half_normal(0.5)"
+    assert attrs["model_baseline"] == "normal(0, 10)"
+    assert (attrs["engine"], attrs["seed"], attrs["scale"]) == ("grid", "7", "log OR")
+    assert json.loads(attrs["accuracy"])["tol"] == 1e-8
+    assert attrs["versions"].startswith("bayesmeta ")
+    evidence = exact_bcg("binomial").log_marginal_likelihood
+    assert float(attrs["log_marginal_likelihood"]) == evidence
+
+
+def test_variables_carry_measure_and_scale():
+    tree = exact_bcg("normal").to_datatree(draws=4, rng=1)
+    for name in ("mu", "tau", "theta_new", "theta"):
+        assert tree["posterior"][name].attrs["measure"] == "OR"
+        assert tree["posterior"][name].attrs["scale"] == "log OR"
+
+
+def test_log_priors_are_the_priors_densities():
+    tree = exact_bcg("normal").to_datatree(draws=40, rng=1)
+    for name, prior in (("mu", Normal(0, 2.82)), ("tau", HalfNormal(0.5))):
+        want = prior.logpdf(tree["posterior"][name].values)
+        assert_allclose(tree["log_prior"][name], want, rtol=CLOSED)
+
+
+def test_prior_draws_follow_the_prior():
+    prior = exact_bcg("normal").to_datatree(draws=4000, rng=1)["prior"]
+    for name, want in (("mu", Normal(0, 2.82)), ("tau", HalfNormal(0.5))):
+        share = [(want.cdf(prior[name].values) < p).mean() for p in (0.1, 0.5, 0.9)]
+        assert_allclose(share, [0.1, 0.5, 0.9], atol=4 * 0.5 / 4000**0.5)
+
+
+def test_an_improper_prior_has_a_log_density_but_no_draws():
+    tree = fit_gaussian(bind_effects(Flat(), HalfNormal(0.5), Y, V)).to_datatree(draws=40, rng=1)
+    assert set(tree["prior"].data_vars) == {"tau"}
+    assert_array_equal(tree["log_prior"]["mu"], np.zeros((4, 10)))
+
+
+def test_two_improper_priors_leave_the_prior_out():
+    tree = fit_gaussian(bind_effects(Flat(), Flat(), Y, V)).to_datatree(draws=40, rng=1)
+    assert set(tree.children) == {"posterior", "log_likelihood", "log_prior", "observed_data"}
+
+
+def test_known_values_are_constants_of_probability_one():
+    tree = fit_gaussian(bind_effects(Fixed(0.2), Fixed(0.3), Y, V)).to_datatree(draws=40, rng=1)
+    for name, value in (("mu", 0.2), ("tau", 0.3)):
+        assert_array_equal(tree["posterior"][name], np.full((4, 10), value))
+        assert_array_equal(tree["prior"][name], np.full((4, 10), value))
+        assert_array_equal(tree["log_prior"][name], np.zeros((4, 10)))
+
+
+def test_correlated_effects_have_no_log_likelihood_group_and_the_root_says_why():
+    S = np.diag(V) + 0.01
+    tree = fit_gaussian(bind_effects(Normal(0, 1), HalfNormal(0.5), Y, S)).to_datatree(draws=40)
+    assert "log_likelihood" not in tree.children
+    assert "correlated" in tree.attrs["log_likelihood"]
+
+
+@pytest.mark.slow
+def test_arviz_takes_the_tree():
+    import arviz_plots
+    import arviz_stats
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    mpl.use("Agg")
+    tree = exact_bcg("normal").to_datatree(draws=4000, rng=1)
+    summary = arviz_stats.summary(
+        tree, var_names=["mu", "tau"], ci_prob=0.95, ci_kind="eti", round_to="none"
+    )
+    assert_allclose(
+        summary.loc["mu", "eti95_lb"], exact_bcg("normal").mu.quantile(0.025), atol=0.05
+    )
+    loo = arviz_stats.loo(tree, reff=1.0)
+    assert_allclose(loo.elpd, -14.737, atol=0.1)  # leave-one-out by 13 exact fits
+    assert loo.elpd_i.dims == ("study",)
+    plot = arviz_plots.plot_forest(
+        tree, var_names=["mu", "theta"], combined=True, ci_probs=(0.5, 0.95), ci_kind="eti"
+    )
+    plt.close(plot.get_viz("figure"))
