@@ -22,6 +22,7 @@ from bayesmeta.priors import (
 )
 from bayesmeta.studies import StudyTable, read_studies
 
+WIDE, HALF, BASELINE = Normal(0, 2.82), HalfNormal(0.5), Normal(0, 10)
 PROBS = [0.025, 0.5, 0.975]
 TAU_PRIORS: dict[str, Any] = {
     "half_normal": HalfNormal,
@@ -51,9 +52,9 @@ def normal_model(effect: Prior, heterogeneity: Prior, measure: str = "GEN") -> M
 
 
 def binomial_model(
-    effect: Prior = Normal(0, 2.82),
-    heterogeneity: Prior = HalfNormal(0.5),
-    baseline: Prior = Normal(0, 10),
+    effect: Prior = WIDE,
+    heterogeneity: Prior = HALF,
+    baseline: Prior = BASELINE,
 ) -> Model:
     return Model(
         measure="OR",

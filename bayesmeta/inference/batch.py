@@ -92,7 +92,7 @@ def fit_batch(
     >>> fit = fit_batch(np.repeat(y, 3, axis=0), np.repeat(v, 3, axis=0), keep=drop_one,
     ...                 effect=Normal(0, 1), heterogeneity=Fixed(0))
     >>> fit.mu_mean.round(3)
-    array([0.337, 0.141, 0.286])
+    array([0.338, 0.141, 0.296])
     """
     y, v, keep = _check(y, v, keep)
     if not isinstance(effect, Normal | Flat | Fixed):

@@ -155,8 +155,8 @@ class Mixture:
     def quantile(self, p: ArrayLike) -> FloatArray:
         """Value with probability p below it."""
         ends = [part.quantile([0.0, 1.0]) for part in self.parts]
-        low: FloatArray = np.min([end[..., 0] for end in ends], axis=0)
-        high: FloatArray = np.max([end[..., 1] for end in ends], axis=0)
+        low = np.stack([end[..., 0] for end in ends]).min(axis=0)
+        high = np.stack([end[..., 1] for end in ends]).max(axis=0)
 
         def cdf_and_pdf(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             return self.cdf(x), self.pdf(x)
@@ -176,21 +176,25 @@ class Empirical:
     ----------
     draws : (..., draw)
         All chains end to end.
+    has_mean, has_sd : bool
+        Whether the moments exist in the posterior that was sampled.
     """
 
     draws: FloatArray
+    has_mean: bool = True
+    has_sd: bool = True
 
     @property
     def mean(self) -> FloatArray:
-        """Mean of the draws."""
+        """Mean of the draws; nan where the posterior has none."""
         out: FloatArray = self.draws.mean(axis=-1)
-        return out
+        return out if self.has_mean else np.full_like(out, np.nan)
 
     @property
     def sd(self) -> FloatArray:
-        """Standard deviation of the draws."""
+        """Standard deviation of the draws; nan where the posterior has none."""
         out: FloatArray = self.draws.std(axis=-1, ddof=1)
-        return out
+        return out if self.has_sd else np.full_like(out, np.nan)
 
     def cdf(self, x: ArrayLike) -> FloatArray:
         """Share of the draws at or below x."""
@@ -202,7 +206,7 @@ class Empirical:
 
     def pdf(self, x: ArrayLike) -> FloatArray:
         """Kernel estimate of the density: normal kernel, Silverman's bandwidth."""
-        spread = np.minimum(self.sd, np.subtract(*self._quartiles()) / 1.349)
+        spread = np.minimum(self.draws.std(axis=-1), np.subtract(*self._quartiles()) / 1.349)
         width = 0.9 * spread[..., None, None] * self.draws.shape[-1] ** -0.2
 
         def density(x: FloatArray) -> FloatArray:

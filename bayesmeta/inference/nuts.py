@@ -159,12 +159,17 @@ def fit_nuts(
     diagnostics = judge_run(_unknowns(bound, kept), stats, settings=settings, seconds=seconds)
     log.info("NUTS took %.1f s; R-hat %.4f", seconds, diagnostics.rhat)
     failures = (f"NUTS: {failure}" for failure in diagnostics.failures)
+    moments = {"has_mean": tails.has_moment(1), "has_sd": tails.has_moment(2)}
     return Posterior(
         bound=bound,
         engine="nuts",
-        mu=Empirical(draws=kept.mu.reshape(-1)),
-        tau=Empirical(draws=kept.tau.reshape(-1)),
-        theta_new=Empirical(draws=kept.theta_new.reshape(-1)),
+        mu=Empirical(
+            draws=kept.mu.reshape(-1),
+            has_mean=tails.has_moment(1, of_mu=True),
+            has_sd=tails.has_moment(2, of_mu=True),
+        ),
+        tau=Empirical(draws=kept.tau.reshape(-1), **moments),
+        theta_new=Empirical(draws=kept.theta_new.reshape(-1), **moments),
         theta=Empirical(draws=np.moveaxis(kept.theta, -1, 0).reshape(len(bound.studies), -1)),
         log_marginal_likelihood=None,
         accuracy=diagnostics,

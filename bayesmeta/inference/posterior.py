@@ -203,7 +203,7 @@ class Posterior:
         ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
         >>> table = bm.fit(model, bm.load("bcg")).summary()
         >>> table.loc[("mu", "OR"), ["median", "low", "high"]].astype(float).round(3).to_list()
-        [0.479, 0.325, 0.698]
+        [0.479, 0.324, 0.695]
         """
         analysis = self.parameter_table(level=level, kind=kind)
         measure = self.bound.measure

@@ -152,10 +152,13 @@ def find_range(
             return low, high
         step = (high - low) / (points - 1)
         low, high = (
-            np.where(at_low, np.maximum(lowest, low - (high - low)), low + step * np.maximum(first - 1, 0)),
-            np.where(at_high, np.minimum(highest, high + (high - low)),
-                     low + step * np.minimum(last + 1, points - 1)),
-        )  # fmt: skip
+            np.where(at_low, np.maximum(lowest, 2 * low - high), low + step * (first - 1).clip(0)),
+            np.where(
+                at_high,
+                np.minimum(highest, 2 * high - low),
+                low + step * np.minimum(last + 1, points - 1),
+            ),
+        )
         if np.any((high >= highest) & at_high & np.isinf(highest)):
             break
     raise AccuracyError(

@@ -87,7 +87,8 @@ class BinomialLikelihood:
 
     Examples
     --------
-    >>> str(BinomialLikelihood(baseline=Normal(0, 10)).baseline)
+    >>> import bayesmeta as bm
+    >>> str(BinomialLikelihood(baseline=bm.Normal(0, 10)).baseline)
     'normal(0, 10)'
     """
 

@@ -94,7 +94,7 @@ def posterior_tables(posterior: Posterior, *, level: float = 0.95) -> "Group":
     second = _table("study", "mean", "SD", "median", f"{percent} interval", *natural)
     for name, numbers in studies.to_dict("index").items():
         both = _natural_cells(numbers, measure)
-        second.add_row(str(name), *_posterior_cells(numbers, decimals), *both[: len(natural)])
+        second.add_row(Text(str(name)), *_posterior_cells(numbers, decimals), *both[: len(natural)])
     likelihood = f"{posterior.bound.model.likelihood} likelihood"
     return Group(
         Text(f"{_heading('', '', measure, len(studies))}, {likelihood}", style="bold"),
@@ -165,10 +165,10 @@ def effects_table(effects: Effects, *, level: float = 0.95) -> "Group":
         "study", measure.analysis_label, "variance", *ratio, f"{percent} interval", *last
     )
     for i, (study, (estimate, lower, upper)) in enumerate(zip(effects.study, natural, strict=True)):
-        cells = [study, show(float(effects.y[i]), decimals), f"{v[i]:.4g}"]
+        cells = [show(float(effects.y[i]), decimals), f"{v[i]:.4g}"]
         cells += [show(estimate, decimals)] if ratio else []
         cells.append(show_interval(lower, upper, decimals))
-        table.add_row(*cells, *([notes[i]] if last else []))
+        table.add_row(Text(study), *cells, *([Text(notes[i])] if last else []))
     return Group(
         Text(_heading("", "", measure, len(effects.study)), style="bold"),
         table,
@@ -178,9 +178,13 @@ def effects_table(effects: Effects, *, level: float = 0.95) -> "Group":
 
 def frame_table(frame: pd.DataFrame) -> "Table":
     """Make a table of a frame, as it is."""
+    from rich.text import Text
+
     table = _table(*map(str, frame.columns))
     for row in frame.itertuples(index=False, name=None):
-        table.add_row(*(f"{cell:g}" if isinstance(cell, float) else str(cell) for cell in row))
+        table.add_row(
+            *(Text(f"{cell:g}" if isinstance(cell, float) else str(cell)) for cell in row)
+        )
     return table
 
 

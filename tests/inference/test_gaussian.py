@@ -11,7 +11,7 @@ import bayesmeta as bm
 from bayesmeta.inference.gaussian import fit_gaussian
 from bayesmeta.inference.gaussian_nodes import condition_on_tau, rotate
 
-HALF_NORMAL = bm.HalfNormal(0.5)
+EFFECT, HALF_NORMAL = bm.Normal(0, 2), bm.HalfNormal(0.5)
 
 
 @st.composite
@@ -22,7 +22,7 @@ def effect_sets(draw, min_rows=1, max_rows=8):
     return np.array(y), np.array(v)
 
 
-def fit(y, v, effect=bm.Normal(0, 2), heterogeneity=HALF_NORMAL):
+def fit(y, v, effect=EFFECT, heterogeneity=HALF_NORMAL):
     return fit_gaussian(bind_normal(y, v, effect, heterogeneity))
 
 

@@ -30,7 +30,7 @@ def studies(k):
     ],
 )
 def test_improper_posteriors_raise(effect, tau, k):
-    with pytest.raises(ImproperPosteriorError, match="does not integrate.*half_normal"):
+    with pytest.raises(ImproperPosteriorError, match=r"does not integrate.*half_normal"):
         bm.fit(normal_model(effect, tau), studies(k))
 
 

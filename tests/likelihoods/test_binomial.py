@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from cases import counts
@@ -19,10 +21,10 @@ TABLES = {
     "double zero": (0, 20, 0, 30),
     "all events": (20, 20, 12, 30),
 }
-OR = get_measure("OR")
+OR, WIDE = get_measure("OR"), bm.Normal(0, 10)
 
 
-def log_g(table, theta, baseline=bm.Normal(0, 10)):
+def log_g(table, theta, baseline=WIDE):
     likelihood = bm.BinomialLikelihood(baseline=baseline)
     data = likelihood.prepare(counts(table), OR, "only0")
     return likelihood.log_g(data, np.atleast_2d(theta))[0]
@@ -45,7 +47,7 @@ def by_quadrature(table, theta, sd=10.0):
     ends = [inside[0] - 0.05, peak, inside[-1] + 0.05]
     parts = [
         integrate.quad(lambda a: np.exp(f(a) - top), lo, hi, epsabs=0, epsrel=1e-11, limit=400)[0]
-        for lo, hi in zip(ends, ends[1:], strict=False)
+        for lo, hi in pairwise(ends)
     ]
     return top + np.log(sum(parts))
 

@@ -18,7 +18,13 @@ def test_a_column_shows_three_digits_of_its_smallest_number(values, decimals):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(math.nan, "-"), (math.inf, "inf"), (-0.0004, "0.00"), (123456.7, "1.23e+05"), (-1.5, "-1.50")],
+    [
+        (math.nan, "-"),
+        (math.inf, "inf"),
+        (-0.0004, "0.00"),
+        (123456.7, "1.23e+05"),
+        (-1.5, "-1.50"),
+    ],
 )
 def test_numbers_that_need_care(value, text):
     assert show(value, 2) == text

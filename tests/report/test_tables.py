@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from checks.fakes import as_nuts
 from rich.console import Console
@@ -81,12 +82,6 @@ def test_notes_of_a_row_are_footnotes():
     assert row_of(text, "REML [1]")
 
 
-def test_a_narrow_terminal_loses_no_digit():
-    result = bm.crosscheck(NORMAL, bm.load("bcg"), nuts=False)
-    text = text_of(tables.crosscheck_table(result), width=60)
-    assert "…" not in text
-
-
 def test_a_posterior_is_shown_on_both_scales():
     text = text_of(tables.posterior_tables(bm.fit(NORMAL, bm.load("bcg"))), width=120)
     assert "0.479  0.324, 0.695" in row_of(text, "mu, mean effect")
@@ -95,9 +90,7 @@ def test_a_posterior_is_shown_on_both_scales():
 
 
 def test_a_measure_on_the_identity_scale_is_shown_once():
-    model = replace(
-        NORMAL, measure="GEN", effect=bm.Normal(0, 50), heterogeneity=bm.HalfNormal(20)
-    )
+    model = replace(NORMAL, measure="GEN", effect=bm.Normal(0, 50), heterogeneity=bm.HalfNormal(20))
     text = text_of(tables.posterior_tables(bm.fit(model, bm.load("eight_schools"))), width=120)
     assert text.splitlines()[1].count("95% interval") == 1
 
@@ -115,16 +108,14 @@ def test_effects_say_where_a_half_was_added():
 
 
 def test_a_study_named_in_markup_is_shown_as_it_is():
-    frame = bm.load("bcg").frame.replace({"study": {"Aronson 1948": "[bold]Aronson[/bold]"}})
-    wide = bm.read_studies(frame).select(arms=("treated", "control"))
-    text = text_of(tables.effects_table(bm.compute_effects(wide, "OR")))
+    frame = pd.DataFrame({"study": ["[bold]Aronson[/bold]"], "yi": [0.1], "vi": [0.2]})
+    text = text_of(tables.effects_table(bm.compute_effects(bm.read_studies(frame), "GEN")))
     assert "[bold]Aronson[/bold]" in text
 
 
 def test_numbers_out_of_proportion_still_make_a_table():
-    frame = bm.read_studies(
-        __import__("pandas").DataFrame({"study": ["A", "B"], "yi": [12.0, 14.0], "vi": [1.0, 1.0]})
-    )
-    result = bm.crosscheck(replace(NORMAL, effect=bm.Normal(0, 20)), frame, nuts=False)
+    frame = pd.DataFrame({"study": ["A", "B"], "yi": [12.0, 14.0], "vi": [1.0, 1.0]})
+    model = replace(NORMAL, effect=bm.Normal(0, 20))
+    result = bm.crosscheck(model, bm.read_studies(frame), nuts=False)
     assert np.isfinite(result.rows[0].estimate)
     assert "e+05" in text_of(tables.crosscheck_table(result))

@@ -1,0 +1,1 @@
+"""How the posterior is computed: exact by quadrature, or sampled by NUTS."""
