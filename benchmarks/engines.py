@@ -1,6 +1,7 @@
 """Exact fits against NUTS, with and without compilation, on the BCG trials."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import nutpie
@@ -16,7 +17,10 @@ from bayesmeta.priors import HalfNormal, Normal
 from bayesmeta.studies import load
 from benchmarks.harness import compare, show
 
-_ROADS: tuple[tuple[Likelihood, Callable[[BoundModel], Posterior]], ...] = (
+type ExactFit = Callable[[BoundModel], Posterior]
+
+BASELINE = "exact fit"
+_ROADS: tuple[tuple[Likelihood, ExactFit], ...] = (
     (NormalLikelihood(), fit_gaussian),
     (BinomialLikelihood(baseline=Normal(0, 10)), fit_grid),
 )
@@ -34,24 +38,26 @@ def bench_engines() -> None:
         bound = model.bind(load("bcg"))
         compiled = nutpie.compile_pymc_model(build_pymc_model(bound), freeze_model=True)
 
-        def with_effects(bound: BoundModel = bound, fit: Any = fit_exact) -> object:
-            return fit(bound).study_table()
-
-        def with_parameters(bound: BoundModel = bound, fit: Any = fit_exact) -> object:
-            return fit(bound).parameter_table()
-
         timings = compare(
             {
-                "exact fit": lambda bound=bound, fit=fit_exact: fit(bound),
-                "exact fit and parameter table": with_parameters,
-                "exact fit and all study effects": with_effects,
-                "NUTS, compiled before": lambda compiled=compiled: _sample(compiled),
-                "NUTS with compilation": lambda bound=bound: fit_nuts(bound, rng=1),
+                BASELINE: partial(fit_exact, bound),
+                "the same, and parameter table": partial(_with_parameters, fit_exact, bound),
+                "the same, and all study effects": partial(_with_effects, fit_exact, bound),
+                "NUTS, compiled before": partial(_sample, compiled),
+                "NUTS with compilation": partial(fit_nuts, bound, rng=1),
             },
-            baseline="exact fit",
+            baseline=BASELINE,
             rounds=5,
         )
-        show(f"BCG, {likelihood} likelihood", timings, baseline="exact fit")
+        show(f"BCG, {likelihood} likelihood", timings, baseline=BASELINE)
+
+
+def _with_parameters(fit_exact: ExactFit, bound: BoundModel) -> object:
+    return fit_exact(bound).parameter_table()
+
+
+def _with_effects(fit_exact: ExactFit, bound: BoundModel) -> object:
+    return fit_exact(bound).study_table()
 
 
 def _sample(compiled: Any) -> object:

@@ -1,11 +1,13 @@
 """How the exact normal fit grows with the number of studies."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from bayesmeta.inference.gaussian import fit_gaussian
+from bayesmeta.inference.posterior import Accuracy
 from bayesmeta.likelihoods import NormalLikelihood
 from bayesmeta.model import BoundModel, Model
 from bayesmeta.priors import HalfNormal, Normal
@@ -20,7 +22,7 @@ def bench_growth() -> None:
     """Print the time of a fit for each size, and the exponents of its growth."""
     bound = {k: _simulate(k) for k in SIZES}
     timings = compare(
-        {f"{k} studies": lambda bound=bound[k]: fit_gaussian(bound) for k in SIZES},
+        {f"{k} studies": partial(fit_gaussian, bound[k]) for k in SIZES},
         baseline=BASELINE,
         rounds=7,
     )
@@ -28,7 +30,14 @@ def bench_growth() -> None:
     seconds = [timing.typical for timing in timings.values()]
     slope = float(np.polyfit(np.log(SIZES), np.log(seconds), 1)[0])
     last = math.log(seconds[-1] / seconds[-2]) / math.log(SIZES[-1] / SIZES[-2])
+    print(f"  nodes of tau: {', '.join(str(_count_nodes(bound[k])) for k in SIZES)}")
     print(f"  time grows as k^{slope:.2f} over all, as k^{last:.2f} from {SIZES[-2]} studies on")
+
+
+def _count_nodes(bound: BoundModel) -> int:
+    accuracy = fit_gaussian(bound).accuracy
+    assert isinstance(accuracy, Accuracy)
+    return accuracy.nodes[0]
 
 
 def _simulate(k: int) -> BoundModel:

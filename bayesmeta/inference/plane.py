@@ -13,7 +13,7 @@ from bayesmeta.priors import Fixed
 from bayesmeta.scales import FloatArray
 
 BEND = 3.0  # conditional SDs of mu after which its nodes begin to spread exponentially
-_FIRST_MU = 49
+_FIRST_MU = 45
 _TAU_STEP = 0.08  # first spacing on the line of tau
 DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
 _EDGE = 23.0  # log units below its maximum that it must have fallen at its edges
@@ -164,7 +164,7 @@ def first_plane(bound: BoundModel) -> Plane:
         begin, end, limit = coordinate.scan
         ends = find_range(log_f, np.array(begin), np.array(end), lowest=begin, highest=limit)
         v_low, v_high = map(float, ends)
-        n_tau = 2 * int(np.clip((v_high - v_low) / _TAU_STEP / 2, 16, 96)) + 1
+        n_tau = 2 * int(np.clip((v_high - v_low) / _TAU_STEP / 2, 26, 96)) + 1
         v = np.linspace(v_low, v_high, n_tau)
         tau, density = coordinate.point(v), log_f(v)
         gap = density.max() - density
@@ -254,11 +254,11 @@ def _fit_range(
     """Widen ranges (row,) that end too high (row, node); cut those that are mostly empty."""
     points = height.shape[1]
     keep = height > -DROP
-    some = keep.any(axis=1)
     first = keep.argmax(axis=1)
     last = points - 1 - keep[:, ::-1].argmax(axis=1)
     width, step = high - low, (high - low) / (points - 1)
-    few = some & ((last - first + 1) < 0.45 * points)
+    matters = height.max(axis=1) > -15  # rows of less mass need no good resolution
+    few = matters & ((last - first + 1) < 0.45 * points)
     at_low = (height[:, 0] > -_EDGE) & (low > lowest)
     at_high = (height[:, -1] > -_EDGE) & (high < highest)
     new_low = np.where(few & ~at_low, low + step * np.maximum(first - 2, 0), low)

@@ -66,22 +66,20 @@ def forest(result: CrossCheck, *, ax: "Axes | None" = None) -> "Axes":
 def _columns(lines: Sequence[Line], size: float) -> list[float]:
     """Give the widths of the five columns of text, in points: label, two counts | two texts."""
     rows = [(line.label, *line.counts, *line.texts) for line in lines if line.kind != "pooled"]
-    label, *rest = (
-        max(_width(text, size) for text in column) for column in zip(*rows, strict=True)
-    )
-    pooled = max(_width(line.label, size) for line in lines)  # may run on below the counts
+    label, *rest = (_width(column, size) for column in zip(*rows, strict=True))
+    pooled = _width([line.label for line in lines], size)  # these run on below the counts
     return [max(label, pooled - rest[0] - rest[1]), *rest]
 
 
-def _width(text: str, size: float) -> float:
+def _width(texts: Sequence[str], size: float) -> float:
+    """Measure the widest of these texts, in bold type, with a gap; 0 where all are empty."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    if not text:
-        return 0.0
     font = FontProperties(weight="bold", size=size)
-    extent = TextPath((0, 0), text, size=size, prop=font).get_extents()
-    return float(extent.width) + _GAP
+    longest = sorted(filter(None, set(texts)), key=len)[-8:]  # measuring takes a while
+    widths = [TextPath((0, 0), text, size=size, prop=font).get_extents().width for text in longest]
+    return float(max(widths)) + _GAP if widths else 0.0
 
 
 def _make_axes(count: int, columns: Sequence[float], size: float) -> "Axes":

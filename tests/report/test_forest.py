@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
@@ -30,6 +31,13 @@ def bcg():
 
 def texts_of(ax):
     return [text.get_text() for text in ax.texts]
+
+
+def drawn(figure):
+    """Draw a figure; give what measures its texts."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return canvas.get_renderer()
 
 
 def simulated(k):
@@ -96,9 +104,7 @@ def test_an_interval_that_leaves_the_axis_ends_in_an_arrow(bcg):
 @pytest.mark.parametrize("k", [1, 2, 60])
 def test_the_figure_grows_with_the_studies_and_holds_all_text(k):
     ax = bm.forest(bm.crosscheck(NORMAL, simulated(k), nuts=False))
-    figure = ax.figure
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
+    figure, renderer = ax.figure, drawn(ax.figure)
     for text in ax.texts:
         box = text.get_window_extent(renderer)
         assert box.x0 >= 0, text
@@ -108,10 +114,9 @@ def test_the_figure_grows_with_the_studies_and_holds_all_text(k):
 
 
 def test_texts_of_one_line_do_not_overlap(bcg):
-    figure = bm.forest(bcg).figure
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    boxes = [(t.get_window_extent(renderer), t.get_text()) for t in figure.axes[0].texts]
+    ax = bm.forest(bcg)
+    renderer = drawn(ax.figure)
+    boxes = [(text.get_window_extent(renderer), text.get_text()) for text in ax.texts]
     for i, (one, name) in enumerate(boxes):
         for other, other_name in boxes[i + 1 :]:
             assert not one.overlaps(other), (name, other_name)

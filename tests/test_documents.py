@@ -1,0 +1,54 @@
+"""What the files beside the code say of it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import bayesmeta as bm
+
+ROOT = Path(__file__).parents[1]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_all_files_give_one_version():
+    project = tomllib.loads(text("pyproject.toml"))["project"]["version"]
+    cited = re.search(r"^version: (.+)$", text("CITATION.cff"), re.M)
+    logged = re.search(r"^## \[(.+?)\] - (.+)$", text("CHANGELOG.md"), re.M)
+    released = re.search(r"^date-released: (.+)$", text("CITATION.cff"), re.M)
+    assert {project, cited[1], logged[1]} == {bm.__version__}
+    assert logged[2] == released[1]
+
+
+def test_ci_runs_the_tests_as_the_readme_does():
+    commands = [block.strip() for block in re.findall(r"```sh\n(.*?)```", text("README.md"), re.S)]
+    assert commands[1].endswith("pytest")
+    assert f"\n{commands[1]}\n" in text(".ci/run")
+
+
+@pytest.mark.slow
+@pytest.mark.nuts
+def test_the_python_example_of_the_readme_runs_as_it_says():
+    (example,) = re.findall(r"```python\n(.*?)```", text("README.md"), re.S)
+    names = {}
+    exec(example, names)
+    said = re.search(r"# P\(OR < 1\) = (0\.\d+)", example)
+    assert f"{float(names['post'].mu.cdf(0.0)):.4f}" == said[1]
+
+
+def test_the_readme_shows_the_exact_rows_of_a_run():
+    result = bm.run_comparison(ROOT / "models" / "bcg.toml", nuts=False)[0].to_frame()
+    exact = result[result["road"] == "exact"].set_index("method")
+    for method in ("normal", "binomial"):
+        row = exact.loc[method]
+        shown = (
+            f"{row.natural_estimate:.3f} {row.natural_ci_low:.3f}, {row.natural_ci_high:.3f} "
+            f"{row.natural_pi_low:.3f}, {row.natural_pi_high:.3f} {row.tau:.3f} "
+            f"{row.tau_low:.3f}, {row.tau_high:.3f}"
+        )
+        assert f"{method} likelihood" in text("README.md")
+        assert shown in text("README.md")
