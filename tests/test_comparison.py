@@ -267,7 +267,7 @@ def test_a_tidy_table_needs_arms(write):
 
 def test_a_broken_table_is_told_as_one(write):
     write(TIDY.replace("1,10", "11,10"), "trials.csv")
-    with pytest.raises(bm.StudyTableError, match="line 2.*more events"):
+    with pytest.raises(bm.StudyTableError, match=r"line 2.*more events"):
         bm.read_comparison(write(BCG.replace('"bcg"', '"trials.csv"')))
 
 

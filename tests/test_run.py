@@ -150,14 +150,14 @@ def test_two_comparisons_of_one_name_are_refused(tmp_path):
 
 
 def test_a_folder_without_comparisons_is_refused(tmp_path):
-    with pytest.raises(bm.ComparisonError, match="no .toml file"):
+    with pytest.raises(bm.ComparisonError, match=r"no \.toml file"):
         find_jobs([tmp_path])
 
 
 def test_a_place_for_results_that_is_a_file_is_refused_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "crosscheck", None)  # not reached
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(bm.ComparisonError, match="not a folder.*another --out"):
+    with pytest.raises(bm.ComparisonError, match=r"not a folder.*another --out"):
         bm.run_comparison(BCG, tmp_path / "out", nuts=False)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.propriety import TailOrder
-from bayesmeta.inference.quadrature import SupportMap, find_range, nyquist
+from bayesmeta.inference.quadrature import SupportMap, cut_off, find_range, nyquist
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.priors import Fixed, Normal, Prior
 from bayesmeta.scales import FloatArray
@@ -172,13 +172,14 @@ def place_nodes(
     data: Rotated, prior: Prior, coordinate: SupportMap, tails: TailOrder
 ) -> tuple[FloatArray, FloatArray]:
     """Find the range of the line, (...) each, that holds the posterior of tau and its moments."""
-    highest = max(m for m in (0, 1, 2) if m == 0 or tails.has_moment(m))
 
     def log_f(v: FloatArray) -> FloatArray:
         tau = coordinate.point(v)
         density = condition_on_tau(data, tau).log_likelihood + prior.logpdf(tau)
         density = density + coordinate.log_slope(v)
-        out: FloatArray = density[..., None] + np.log(tau)[..., None] * np.array([0, highest])
+        out: FloatArray = density[..., None] + np.log(tau)[..., None] * np.array(
+            [0, tails.highest_moment]
+        )
         return out
 
     low, high, limit = coordinate.scan
@@ -264,7 +265,10 @@ def normal_errors(
 
 
 def tau_errors(tau: SincDensity, nodes: Nodes, tails: TailOrder) -> FloatArray:
-    """Largest relative change of mean, sd and quantiles of tau when nodes are halved, (...)."""
+    """Largest relative change of mean, sd and quantiles of tau when nodes are halved, (...).
+
+    What lies beyond the nodes is added.
+    """
     half = nodes.mass[..., ::2] / nodes.mass[..., ::2].sum(axis=-1, keepdims=True)
     mean = (nodes.mass * nodes.tau).sum(axis=-1)
     fewer = (half * nodes.tau[..., ::2]).sum(axis=-1)
@@ -276,7 +280,8 @@ def tau_errors(tau: SincDensity, nodes: Nodes, tails: TailOrder) -> FloatArray:
         spread = (nodes.mass * (nodes.tau - mean[..., None]) ** 2).sum(axis=-1)
         thin = (half * (nodes.tau[..., ::2] - fewer[..., None]) ** 2).sum(axis=-1)
         worst = np.maximum(worst, np.abs(np.sqrt(thin / spread) - 1))
-    return worst
+    beyond = [cut_off(nodes.mass, nodes.tau, m) for m in (0, tails.highest_moment)]
+    return worst + np.maximum(*beyond)
 
 
 def tau_marginal(nodes: Nodes, coordinate: SupportMap, tails: TailOrder) -> SincDensity:

@@ -24,7 +24,7 @@ from bayesmeta.inference.plane import (
 )
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
-from bayesmeta.inference.quadrature import SinhMap, nyquist
+from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.model import BoundModel
@@ -67,7 +67,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
         rest = 0.0
         if max(in_tau, in_mu) <= tol:
             posterior = _assemble(bound, surface, tails, tol)
-            in_tau, in_mu, rest = _measure_error(posterior, surface, in_tau, in_mu)
+            in_tau, in_mu, rest = _measure_error(posterior, surface, tails, in_tau, in_mu)
         stalled = stalled + 1 if max(in_tau, in_mu) + rest > 0.5 * error else 0
         error = max(in_tau, in_mu) + rest
         if error <= tol:
@@ -149,7 +149,10 @@ def _mu_marginal(
     if plane.of_mu is None:
         means = plane.mu[:, 0] if shift is None else plane.mu[:, 0] + shift
         return NormalMixture(means=means, sds=np.zeros(len(means)), weights=mass[:, 0])
-    matters = mass.sum(axis=1) > 1e-18 * mass.sum()
+    center = (mass * plane.mu).sum() / mass.sum()
+    spread = mass * (plane.mu - center) ** 2
+    # a row matters by its mass, or by what it adds to the variance
+    matters = (mass / mass.sum() + spread / spread.sum()).sum(axis=1) > 1e-18
     of_mu = plane.of_mu
     if isinstance(of_mu, SinhMap):
         of_mu = replace(of_mu, center=of_mu.center[matters], scale=of_mu.scale[matters])
@@ -206,7 +209,7 @@ def _new_effect(plane: Plane, mass: FloatArray, *, has_mean: bool, has_sd: bool)
 
 
 def _measure_error(
-    posterior: Posterior, surface: Surface, in_tau: float, in_mu: float
+    posterior: Posterior, surface: Surface, tails: TailOrder, in_tau: float, in_mu: float
 ) -> tuple[float, float, float]:
     """Error bounds: of the nodes of tau, of those of mu, and of the sums inside and rounding."""
     mass, plane = surface.mass, surface.plane
@@ -215,7 +218,7 @@ def _measure_error(
     for axis, thinned in ((0, mass[::2]), (1, mass[:, ::2])):
         if mass.shape[axis] > 1:
             thin = _quantities(thinned / thinned.sum(), plane, axis)
-            errors[axis] = max(errors[axis], *_relative(full, thin, posterior, plane))
+            errors[axis] = max([errors[axis], *_relative(full, thin, posterior, plane)])
     amplify = 1.0
     for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
         if isinstance(marginal, SincDensity):
@@ -231,17 +234,21 @@ def _measure_error(
     inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight)
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
-    return errors[0], errors[1], inside + surface.leak + _cut_off(mass, plane) + rounding
+    return errors[0], errors[1], inside + surface.leak + _cut_off(mass, plane, tails) + rounding
 
 
-def _cut_off(mass: FloatArray, plane: Plane) -> float:
-    """Mass beyond the plane: what lies on its edges, a few times over."""
-    edges = 0.0
+def _cut_off(mass: FloatArray, plane: Plane, tails: TailOrder) -> float:
+    """Mass, or share of the highest moment, beyond the plane."""
+    beyond = 0.0
     if plane.of_tau is not None:
-        edges += float(mass[0].sum() + mass[-1].sum())
+        of_tau = mass.sum(axis=1)
+        beyond += max(float(cut_off(of_tau, plane.tau, m)) for m in (0, tails.highest_moment))
     if plane.of_mu is not None:
-        edges += float(mass[:, 0].sum() + mass[:, -1].sum())
-    return 8 * edges
+        away = np.abs(plane.mu - (mass * plane.mu).sum())
+        for m in {0, 2 * tails.has_moment(2, of_mu=True)}:
+            terms = mass * away**m
+            beyond += 8 * float((terms[:, 0] + terms[:, -1]).sum() / terms.sum())
+    return beyond
 
 
 def _quantities(mass: FloatArray, plane: Plane, thinned: int | None = None) -> FloatArray:

@@ -225,8 +225,7 @@ def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
 def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
     """Give a plane whose ranges fit the posterior better; None where they already fit."""
     plane, log_mass = surface.plane, surface.log_mass
-    high_moment = max(m for m in (0, 1, 2) if m == 0 or tails.has_moment(m))
-    tilt = high_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
+    tilt = tails.highest_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
     height = log_mass - log_mass.max()
     if plane.of_tau is not None:
         tilted = log_mass + tilt

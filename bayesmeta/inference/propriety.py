@@ -28,6 +28,11 @@ class TailOrder:
     of_tau: float
     of_mu: float
 
+    @property
+    def highest_moment(self) -> int:
+        """Highest order, up to 2, of a moment that mu, tau and theta_new all have."""
+        return max(m for m in (0, 1, 2) if m == 0 or self.has_moment(m))
+
     def has_moment(self, m: int, *, of_mu: bool = False) -> bool:
         """Tell whether mu alone, or all of mu, tau and theta_new have a moment of order `m`."""
         return self.of_mu > m + 1 and (of_mu or self.of_tau > m + 1)

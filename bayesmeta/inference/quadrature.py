@@ -167,6 +167,21 @@ def find_range(
     )
 
 
+def cut_off(mass: FloatArray, values: FloatArray, moment: int) -> FloatArray:
+    """Share of the sum of mass * values^moment (..., node) that lies beyond the nodes.
+
+    Each tail goes on as the geometric series that its last two nodes begin.
+    """
+    terms = mass * np.abs(values) ** moment
+    total = terms.sum(axis=-1)
+    beyond = np.zeros_like(total)
+    for last, before in ((terms[..., 0], terms[..., 1]), (terms[..., -1], terms[..., -2])):
+        ratio = np.clip(last / np.maximum(before, 1e-300), 0.0, 0.999)
+        beyond = beyond + last * ratio / (1 - ratio)
+    out: FloatArray = beyond / total
+    return out
+
+
 def nyquist(mass: FloatArray) -> FloatArray:
     """Size of the spectrum of even nodal masses (..., node) near their highest frequency.
 

@@ -48,8 +48,8 @@ def bcg_text():
 def test_the_cross_check_of_bcg_shows_the_odds_ratios(bcg_text):
     assert "BCG, tuberculosis: odds ratio, 13 studies" in bcg_text
     assert row_of(bcg_text, "Mantel-Haenszel").split()[1:4] == ["0.623", "0.575,", "0.675"]
-    exact = [line for line in bcg_text.splitlines() if "normal likelihood" in line][0].split()
-    assert exact[2:] == "0.479 0.324, 0.695 0.133, 1.696 0.572 0.360, 0.925 0.9997".split()
+    exact = next(line for line in bcg_text.splitlines() if "normal likelihood" in line)
+    assert exact.strip().endswith("0.479 0.324, 0.695 0.133, 1.696 0.572 0.360, 0.925  0.9997")
 
 
 def test_every_row_of_the_cross_check_is_on_one_line_of_100_columns(bcg_text):

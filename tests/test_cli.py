@@ -1,0 +1,414 @@
+"""The command line: what it prints, its JSON forms, its exit statuses, and how it refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from checks.fakes import as_nuts
+from numpy.testing import assert_allclose
+
+import bayesmeta as bm
+from bayesmeta import cli
+from bayesmeta.checks import crosscheck as crosscheck_module
+from bayesmeta.cli import main
+
+BCG = Path(__file__).parent.parent / "models" / "bcg.toml"
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """call(*words): exit status, standard output and standard error, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def data_of(call, *words):
+    """The JSON object that a command prints, and nothing else."""
+    status, out, err = call(*words, "--json")
+    assert (status, err) == (0, "")
+    return json.loads(out, parse_constant=pytest.fail)
+
+
+# --- what it prints ------------------------------------------------------------------------------
+
+
+def test_run_prints_the_table_and_writes_the_files(call, tmp_path):
+    status, out, err = call("run", BCG, "--out", "results", "--no-nuts")
+    assert (status, err) == (0, "")
+    assert "BCG vaccine against tuberculosis" in out
+    assert "Verdict: every check passed." in out
+    assert "Written to results/bcg" in out
+    assert (tmp_path / "results" / "bcg" / "forest.png").stat().st_size > 10_000
+
+
+def test_run_without_a_folder_writes_nothing(call, tmp_path):
+    assert call("run", BCG, "--no-nuts")[0] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_check_is_exit_status_1(call, monkeypatch):
+    def fit(model, studies, *, engine="exact", **options):
+        exact = bm.fit(model, studies)
+        return exact if engine == "exact" else as_nuts(exact, shift=1.0, draws=2000)
+
+    monkeypatch.setattr(crosscheck_module, "fit", fit)
+    status, out, _ = call("run", BCG)
+    assert status == 1
+    assert "disagrees" in out
+
+
+def test_fit_prints_the_priors_and_says_which_are_defaults(call):
+    status, out, _ = call("fit", "bcg", "--measure", "OR", "--tau-prior", "half_cauchy(1)")
+    assert status == 0
+    assert "effect ~ normal(0, 2.82) (default), heterogeneity ~ half_cauchy(1)\n" in out
+    assert "mu, mean effect" in out
+
+
+def test_pool_prints_a_row_per_method(call):
+    _, out, _ = call("pool", "bcg", "--measure", "OR")
+    assert [line.split()[0] for line in out.splitlines()[3:8]] == [
+        "EE",
+        "MH",
+        "MH-RM",
+        "DL",
+        "REML",
+    ]
+
+
+def test_effects_prints_a_row_per_study(call):
+    _, out, _ = call("effects", "hine1989", "--measure", "RD")
+    assert "Mogensen" in out
+
+
+def test_check_says_what_it_found(call):
+    status, out, _ = call("check", BCG)
+    assert status == 0
+    assert "tuberculosis: 13 studies, lower is better" in out
+
+
+def test_data_lists_the_bundled_tables_and_prints_one(call):
+    assert "eight_schools" in call("data")[1]
+    _, out, _ = call("data", "bcg")
+    assert "Aronson 1948" in out
+    assert "Colditz" in out
+
+
+def test_version(call):
+    assert call("--version")[1].strip() == bm.__version__
+
+
+def test_a_narrow_terminal_loses_no_digit(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = call("run", BCG, "--no-nuts")
+    assert "…" not in out
+    assert "0.133, 1.696" in out
+
+
+def test_a_csv_file_is_read_and_its_arms_are_chosen(call, tmp_path):
+    (tmp_path / "trials.csv").write_text(
+        "study,arm,events,n\nA,drug,1,10\nA,placebo,2,10\nB,drug,2,20\nB,placebo,3,20\n"
+    )
+    chosen = ("trials.csv", "--measure", "OR", "--arms")
+    one = data_of(call, "effects", *chosen, "drug", "placebo")["rows"][0]["estimate"]
+    other = data_of(call, "effects", *chosen, "placebo", "drug")["rows"][0]["estimate"]
+    assert_allclose(one, -other)
+
+
+def test_an_outcome_is_chosen(call, tmp_path):
+    (tmp_path / "trials.csv").write_text(
+        "study,outcome,estimate,se\nA,death,0.1,0.2\nA,pain,0.3,0.4\nB,death,0.2,0.2\n"
+    )
+    found = data_of(call, "pool", "trials.csv", "--outcome", "death", "--method", "EE")
+    assert_allclose(found["estimate"], 0.15)
+
+
+def test_nothing_of_progress_reaches_a_pipe(call):
+    _, out, err = call("run", BCG, "--no-nuts")
+    assert "exact posterior," not in out + err
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+def test_fit_as_json_has_the_keys_that_were_promised(call):
+    found = data_of(call, "fit", "bcg", "--measure", "OR", "--likelihood", "binomial")
+    assert list(found) == [
+        "bayesmeta", "measure", "scale", "likelihood", "engine", "priors", "k",
+        "log_marginal_likelihood", "numerical_error", "parameters", "studies", "notes",
+    ]  # fmt: skip
+    assert [list(each) for each in found["parameters"]] == [
+        ["name", "mean", "sd", "q2.5", "q50", "q97.5", "p_below_zero"]
+    ] * 3
+    assert [each["name"] for each in found["parameters"]] == ["mu", "tau", "theta_new"]
+    assert list(found["studies"][0]) == ["study", "mean", "sd", "q2.5", "q50", "q97.5"]
+    assert (found["scale"], found["engine"], found["k"]) == ("log", "exact", 13)
+    assert found["priors"] == {
+        "effect": "normal(0, 2.82)",
+        "heterogeneity": "half_normal(0.5)",
+        "baseline": "normal(0, 10)",
+    }
+
+
+def test_fit_as_json_gives_the_numbers_of_the_posterior(call):
+    found = data_of(call, "fit", "bcg", "--measure", "OR")
+    model = bm.Model(
+        measure="OR",
+        likelihood=bm.NormalLikelihood(),
+        effect=bm.Normal(0, 2.82),
+        heterogeneity=bm.HalfNormal(0.5),
+    )
+    posterior = bm.fit(model, bm.load("bcg"))
+    mu, tau, _ = found["parameters"]
+    assert mu["q97.5"] == float(posterior.mu.quantile(0.975))
+    assert mu["p_below_zero"] == float(posterior.mu.cdf(0.0))
+    assert tau["p_below_zero"] == 0.0
+    assert found["log_marginal_likelihood"] == posterior.log_marginal_likelihood
+    assert_allclose([study["mean"] for study in found["studies"]], posterior.theta.mean)
+
+
+def test_the_level_names_the_quantiles(call):
+    found = data_of(call, "fit", "bcg", "--measure", "OR", "--level", "0.9")
+    assert list(found["parameters"][0])[3:6] == ["q5", "q50", "q95"]
+
+
+def test_numbers_that_do_not_exist_are_null(call):
+    flat = ("--effect-prior", "flat", "--tau-prior", "flat")
+    few = bm.load("bcg").drop(*bm.load("bcg").studies[4:]).frame.drop(columns="outcome")
+    few.to_csv("few.csv", index=False)
+    arms = ("--arms", "treated", "control")
+    found = data_of(call, "fit", "few.csv", "--measure", "OR", *flat, *arms)
+    assert found["parameters"][1]["sd"] is None
+
+
+POOLED = [
+    "bayesmeta", "measure", "scale", "method", "interval", "k", "estimate", "se", "ci_low",
+    "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high", "i2", "h2", "q", "q_df", "q_p",
+    "pi_low", "pi_high", "pi_method", "notes",
+]  # fmt: skip
+
+
+def test_pool_as_json_is_one_row_or_all(call):
+    one = data_of(call, "pool", "bcg", "--measure", "OR", "--method", "REML")
+    every = data_of(call, "pool", "bcg", "--measure", "OR")
+    assert sorted(one) == sorted(POOLED)
+    assert list(every) == ["rows"]
+    assert one in every["rows"]
+    assert every["rows"][0]["pi_low"] is None
+
+
+def test_effects_as_json(call):
+    found = data_of(call, "effects", "nielweise2007", "--measure", "OR")
+    assert list(found) == ["bayesmeta", "measure", "scale", "rows", "notes"]
+    assert list(found["rows"][0]) == ["study", "estimate", "variance", "note"]
+    assert found["rows"][0]["note"]
+    effects = bm.compute_effects(bm.load("nielweise2007"), "OR")
+    assert_allclose([row["variance"] for row in found["rows"]], effects.S)
+
+
+def test_an_error_as_json_is_the_only_output(call, tmp_path):
+    (tmp_path / "t.csv").write_text("study,ai,n1i,ci,n2i\nA,11,10,1,10\nB,-1,10,x,10\n")
+    status, out, err = call("fit", "t.csv", "--measure", "OR", "--json")
+    error = json.loads(out)["error"]
+    assert (status, err) == (2, "")
+    assert error["type"] == "StudyTableError"
+    assert [list(problem) for problem in error["problems"]] == [
+        ["row", "column", "study", "value", "what", "fix"]
+    ] * 3
+    assert [problem["row"] for problem in error["problems"]] == [2, 3, 3]
+
+
+def test_a_wrong_option_as_json(call):
+    status, out, err = call("fit", "bcg", "--measur", "OR", "--json")
+    assert (status, err) == (2, "")
+    assert "Did you mean --measure" in json.loads(out)["error"]["message"]
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+HEADER = "study,ai,n1i,ci,n2i\n"
+GOOD = "Hart,1,10,2,10\n"
+TABLES = {
+    "more events than patients": (HEADER + "Maki,12,10,2,10\n", ["line 2", "Maki", "swapped"]),
+    "a negative count": (HEADER + "Hart,-1,10,2,10\n", ["line 2", "ai = -1", "start at 0"]),
+    "a fraction of a patient": (HEADER + "Hart,1.5,10,2,10\n", ["line 2", "ai = 1.5", "Give"]),
+    "a missing number": (HEADER + "Hart,NaN,10,2,10\n", ["line 2", "ai", "Fill it in"]),
+    "a text for a number": (HEADER + "Hart,one,10,2,10\n", ["line 2", "ai = one", "12 or 0.35"]),
+    "a study twice": (HEADER + GOOD + GOOD, ["line 3", "Hart", "given twice"]),
+    "one arm only": ("study,arm,events,n\nA,drug,1,10\n", ["line 2", "'A'", "other arm"]),
+    "an empty file": ("", ["empty", "Save"]),
+    "no header": ("Hart,1,10,2,10\nMaki,2,10,3,10\n", ["header", "names of the columns"]),
+    "a header alone": (HEADER, ["no rows", "Add"]),
+    "another delimiter": (HEADER.replace(",", ";"), ["semicolons", "commas"]),
+    "an infinite effect": ("study,yi,vi\nA,inf,1\nB,1,1\n", ["line 2", "yi = inf", "infinite"]),
+    "a variance of zero": ("study,yi,vi\nA,1,0\nB,1,1\n", ["line 2", "vi = 0", "infinite weight"]),
+    "a negative standard error": ("study,estimate,se\nA,1,-1\n", ["line 2", "se = -1", "sign"]),
+    "a missing label": (HEADER + ",1,10,2,10\n", ["line 2", "study", "label"]),
+    "an empty arm": (HEADER + "Hart,0,0,2,10\n", ["line 2", "without patients"]),
+    "a row too long": (HEADER + "Hart,1,10,2,10,7\n", ["line 2"]),
+    "unknown columns": ("name,a,b\nx,1,2\n", ["study"]),
+}  # fmt: skip
+
+
+def assert_refused(result, parts, folder):
+    status, out, err = result
+    assert (status, out) == (2, "")
+    assert err.startswith("bayesmeta: ")
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in err
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize(("text", "parts"), TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("command", ["fit", "pool", "effects"])
+def test_a_broken_table_is_refused(call, tmp_path, command, text, parts):
+    (tmp_path / "trials.csv").write_text(text)
+    assert_refused(call(command, "trials.csv", "--measure", "OR"), parts, tmp_path)
+
+
+@pytest.mark.parametrize(("text", "parts"), TABLES.values(), ids=TABLES)
+def test_a_comparison_of_a_broken_table_is_refused(call, tmp_path, text, parts):
+    (tmp_path / "trials.csv").write_text(text)
+    (tmp_path / "spec.toml").write_text(
+        BCG.read_text().replace('data = "bcg"', 'data = "trials.csv"')
+    )
+    assert_refused(call("run", "spec.toml", "--out", "results"), parts, tmp_path)
+
+
+COMMANDS = {
+    "a missing table": (["fit", "no.csv", "--measure", "OR"], ["no.csv", "Check the path"]),
+    "a misspelt table": (["fit", "bcgg", "--measure", "OR"], ["bcgg", "'bcg'"]),
+    "a misspelt bundled table": (["data", "bgc"], ["bgc", "'bcg'"]),
+    "an unknown measure": (["pool", "bcg", "--measure", "XX"], ["XX", "RD"]),
+    "no measure": (["fit", "bcg"], ["--measure", "OR, RR, RD"]),
+    "an unknown method": (["pool", "bcg", "--measure", "OR", "--method", "RML"], ["RML", "REML"]),
+    "an unknown interval": (
+        ["pool", "bcg", "--measure", "OR", "--interval", "hk"], ["hk", "hksj"],
+    ),
+    "an unknown engine": (["fit", "bcg", "--measure", "OR", "--engine", "stan"], ["stan", "nuts"]),
+    "an unknown likelihood": (
+        ["fit", "bcg", "--measure", "OR", "--likelihood", "probit"], ["probit", "binomial"],
+    ),
+    "an unknown prior": (
+        ["fit", "bcg", "--measure", "OR", "--tau-prior", "gamma(1, 1)"], ["gamma", "half_normal"],
+    ),
+    "a negative scale": (
+        ["fit", "bcg", "--measure", "OR", "--tau-prior", "half_normal(-1)"], ["-1", "positive"],
+    ),
+    "a prior that is code": (
+        ["fit", "bcg", "--measure", "OR", "--tau-prior", "__import__('os')"], ["__import__"],
+    ),
+    "an error rate for a level": (
+        ["fit", "bcg", "--measure", "OR", "--level", "0.05"], ["0.05", "0.95"],
+    ),
+    "an error rate for a level of pool": (
+        ["pool", "bcg", "--measure", "OR", "--level", "0.05"], ["0.05", "0.95"],
+    ),
+    "an unknown correction": (
+        ["fit", "bcg", "--measure", "OR", "--correction", "some"], ["some", "only0"],
+    ),
+    "a correction that is not used": (
+        ["fit", "bcg", "--measure", "OR", "--likelihood", "binomial", "--correction", "all"],
+        ["Leave --correction out"],
+    ),
+    "a baseline that is not used": (
+        ["fit", "bcg", "--measure", "OR", "--baseline-prior", "normal(0, 1)"],
+        ["Leave --baseline-prior out"],
+    ),
+    "draws of an exact fit": (["fit", "bcg", "--measure", "OR", "--draws", "10"], ["draws"]),
+    "a seed of an exact fit": (["fit", "bcg", "--measure", "OR", "--seed", "1"], ["rng"]),
+    "no default prior": (
+        ["fit", "eight_schools"], ["--effect-prior", "--tau-prior", '"half_normal(10)"'],
+    ),
+    "arms not chosen": (["fit", "crins2014", "--measure", "OR"], ["--arms", "IL-2RA"]),
+    "three arms where two are wanted": (
+        ["pool", "three.csv", "--measure", "OR"], ["--arms", "'low'"],
+    ),
+    "one arm": (["fit", "crins2014", "--measure", "OR", "--arms", "IL-2RA"], ["arms", "2"]),
+    "an unknown arm": (
+        ["fit", "crins2014", "--measure", "OR", "--arms", "IL-2RA", "contrl"], ["'control'"],
+    ),
+    "an unknown outcome": (["fit", "bcg", "--measure", "OR", "--outcome", "pain"], ["pain"]),
+    "an unknown option": (["fit", "bcg", "--mesure", "OR"], ["--measure"]),
+    "an unknown command": (["fitt"], ["fitt", "fit"]),
+    "a word too many": (["fit", "bcg", "bcg", "--measure", "OR"], ["bcg"]),
+    "an improper posterior": (
+        ["fit", "two.csv", "--effect-prior", "flat", "--tau-prior", "flat"], ["prior"],
+    ),
+    "no comparison": (["run"], ["models/bcg.toml"]),
+    "a missing comparison": (["run", "no.toml", "--out", "results"], ["no.toml", "Check the path"]),
+    "a folder without comparisons": (["check", "."], ["no .toml file"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "parts"), COMMANDS.values(), ids=COMMANDS)
+def test_a_wrong_command_is_refused(call, tmp_path, words, parts):
+    (tmp_path / "two.csv").write_text("study,yi,vi\nA,0.1,0.2\nB,0.2,0.2\n")
+    three = "study,arm,events,n\nA,low,1,10\nA,high,2,10\nA,placebo,3,10\n"
+    (tmp_path / "three.csv").write_text(three)
+    assert_refused(call(*words), parts, tmp_path)
+
+
+SPECS = {
+    "a misspelt key": (("heterogeneity", "heterogenity"), ["heterogenity", "heterogeneity"]),
+    "a missing baseline": (("baseline =", "# baseline ="), ["model.baseline", "normal(0, 10)"]),
+    "an unknown table": (('data = "bcg"', 'data = "bgc"'), ["data", "bcg"]),
+    "three arms": (('"control"]', '"control", "other"]'), ["arms", "two"]),
+    "no TOML": (("[model]", "[model"), ["line"]),
+}
+
+
+@pytest.mark.parametrize(("change", "parts"), SPECS.values(), ids=SPECS)
+def test_a_wrong_comparison_is_refused_and_leaves_no_file(call, tmp_path, change, parts):
+    text = BCG.read_text()
+    assert change[0] in text
+    (tmp_path / "spec.toml").write_text(text.replace(*change, 1))
+    assert_refused(call("run", "spec.toml", "--out", "results"), parts, tmp_path)
+    assert_refused(call("check", "spec.toml"), parts, tmp_path)
+
+
+def test_every_command_explains_itself(call):
+    for command in ("run", "fit", "pool", "effects", "check", "data"):
+        status, out, _ = call(command, "--help")
+        assert status == 0
+        assert f"bayesmeta {command}" in out
+
+
+def test_progress_is_shown_on_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with cli._progress() as progress:
+        progress.advance("sampling")
+        assert progress._bar.tasks[0].description == "sampling"
+
+
+@pytest.mark.slow
+@pytest.mark.nuts
+def test_fit_by_nuts_gives_the_same_numbers(call):
+    options = ("--engine", "nuts", "--draws", "1000", "--seed", "3")
+    sampled = data_of(call, "fit", "bcg", "--measure", "OR", *options)
+    exact = data_of(call, "fit", "bcg", "--measure", "OR")
+    assert (sampled["engine"], sampled["numerical_error"]) == ("nuts", None)
+    means = [[each["mean"] for each in found["parameters"]] for found in (sampled, exact)]
+    assert_allclose(means[0], means[1], atol=0.05)
+
+
+@pytest.mark.slow
+def test_the_program_runs_as_a_process_and_as_a_module():
+    words = ["pool", "bcg", "--measure", "OR", "--method", "EE", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bayesmeta", *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["k"] == 13
+    refused = subprocess.run(
+        [sys.executable, "-m", "bayesmeta", "fit", "bcg"], capture_output=True, check=False
+    )
+    assert refused.returncode == 2
