@@ -23,6 +23,7 @@ from bayesmeta.inference.fit import fit as fit_model
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.model import Model
 from bayesmeta.report import plain, tables
+from bayesmeta.report.crosscheck_table import crosscheck_table
 from bayesmeta.run import find_jobs, run_job
 from bayesmeta.studies import StudyTable, available, load, read_studies
 
@@ -98,7 +99,7 @@ def run(
         with _progress() as progress:
             results = run_job(job, out, nuts=nuts, progress=progress)
         for result in results:
-            _print(tables.crosscheck_table(result, title=job.comparison.title))
+            _print(crosscheck_table(result, title=job.comparison.title))
             failed = failed or result.failed
         if out is not None:
             _print(f"Written to {out / job.folder}")

@@ -245,7 +245,7 @@ def crosscheck(
     ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
     >>> result = crosscheck(model, bm.load("bcg"), nuts=False)
     >>> result.to_frame()["natural_estimate"].round(3).to_list()
-    [0.647, 0.622, 0.474, 0.475, 0.479]
+    [0.647, 0.623, 0.474, 0.475, 0.479]
     """
     models = (models,) if isinstance(models, Model) else tuple(models)
     first = _require_one_kind(models)

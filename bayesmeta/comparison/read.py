@@ -3,22 +3,17 @@
 import os
 import re
 import tomllib
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from bayesmeta.checks.crosscheck import Direction, Software
-from bayesmeta.checks.published_row import PublishedModel, PublishedRow
 from bayesmeta.comparison.comparison import Comparison, Outcome, Sampling
-from bayesmeta.comparison.section import Section
-from bayesmeta.effects import CORRECTIONS, MEASURES, Correction
-from bayesmeta.errors import BayesmetaError, ComparisonError, ModelError, Problem, StudyTableError
+from bayesmeta.comparison.models import read_models
+from bayesmeta.comparison.published import read_published
+from bayesmeta.comparison.section import Section, as_problem
+from bayesmeta.errors import ComparisonError, ModelError, Problem, StudyTableError
 from bayesmeta.frequentist import METHODS
-from bayesmeta.likelihoods import LIKELIHOODS
-from bayesmeta.model import Model, read_likelihood
-from bayesmeta.printed import Printed
-from bayesmeta.priors import Prior, parse_prior
-from bayesmeta.random_effects import RANDOM_EFFECTS
 from bayesmeta.studies import available, load, read_studies
 from bayesmeta.studies.refusal import did_you_mean
 
@@ -81,7 +76,7 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
     title = file.text("title", "Drug v placebo in asthma")
     data = _read_data(file, path)
     arms = _read_arms(file)
-    models = _read_models(file.section("model"))
+    models = read_models(file.section("model"))
     software, methods = _read_reference(file.section("reference", required=False))
     outcomes = _read_outcomes(file)
     sampling = _read_sampling(file.section("sampling", required=False))
@@ -125,64 +120,6 @@ def _read_arms(file: Section) -> tuple[str, str] | None:
     return None if arms is None else (arms[0], arms[1])
 
 
-def _read_models(section: Section | None) -> tuple[Model, ...]:
-    if section is None:
-        return ()
-    measure = section.choice("measure", tuple(MEASURES))
-    likelihoods = section.choices("likelihoods", tuple(LIKELIHOODS), '["normal"]')
-    priors = MEASURES[measure] if measure else MEASURES["OR"]
-    effect = _read_prior(section, "effect", priors.default_effect_prior or "normal(0, 1)")
-    example = priors.default_heterogeneity_prior or "half_normal(0.5)"
-    heterogeneity = _read_prior(section, "heterogeneity", example)
-    correction = section.choice("correction", tuple(CORRECTIONS), default="only0")
-    form = section.choice("random_effects", tuple(RANDOM_EFFECTS), default="normal")
-    wanting = [name for name in likelihoods or () if "baseline" in _fields(LIKELIHOODS[name])]
-    baseline = section.text("baseline", "normal(0, 10)", required=bool(wanting))
-    if baseline is not None and likelihoods and not wanting:
-        section.fault(
-            "baseline", f"not used by {', '.join(likelihoods)}", "Remove it, or add binomial."
-        )
-    if baseline is not None:
-        _read_prior(section, "baseline", "normal(0, 10)")
-    section.close()
-    if section.problems:
-        return ()
-
-    models = []
-    for name in likelihoods or ():
-        try:
-            likelihood = read_likelihood(name, baseline if name in wanting else None)
-        except ModelError as error:
-            section.problems.append(_at(section.place("baseline"), error))
-            continue
-        try:
-            models.append(
-                Model(
-                    measure=measure or "",
-                    likelihood=likelihood,
-                    effect=cast(Prior, effect),
-                    heterogeneity=cast(Prior, heterogeneity),
-                    random_effects=RANDOM_EFFECTS[form or ""](),
-                    correction=cast(Correction, correction),
-                )
-            )
-        except ModelError as error:
-            section.problems.append(_at(section.place("heterogeneity"), error))
-            return ()
-    return tuple(models)
-
-
-def _read_prior(section: Section, key: str, example: str) -> Prior | None:
-    text = section.text(key, example)
-    if text is None:
-        return None
-    try:
-        return parse_prior(text)
-    except ModelError as error:
-        section.problems.append(_at(section.place(key), error))
-        return None
-
-
 def _read_reference(section: Section | None) -> tuple[Software, tuple[str, ...] | None]:
     if section is None:
         return "metafor", None
@@ -216,7 +153,7 @@ def _read_outcomes(file: Section) -> tuple[Outcome, ...]:
         section = Section(values=values, path=path, problems=file.problems)
         name = section.text("name", "mortality")
         better = section.choice("better", get_args(Direction.__value__))
-        published = _read_published(section.section("published", required=False))
+        published = read_published(section.section("published", required=False))
         section.close()
         if name is not None and name in [outcome.name for outcome in outcomes]:
             section.fault("name", "given twice", "Write each outcome once.")
@@ -227,64 +164,11 @@ def _read_outcomes(file: Section) -> tuple[Outcome, ...]:
     return tuple(outcomes)
 
 
-def _read_published(section: Section | None) -> PublishedRow | None:
-    if section is None:
-        return None
-    model = section.choice("model", get_args(PublishedModel.__value__))
-    k = section.take("k", int, "2", required=False)
-    if k is not None and k < 1:
-        section.fault("k", "not a number of studies", "Write k = 2.")
-    estimate = _read_printed(section, "estimate", required=True)
-    numbers = {key: _read_printed(section, key) for key in ("p", "q", "q_p", "i2", "tau2")}
-    ci = _read_interval(section)
-    section.close()
-    if model is None or estimate is None:
-        return None
-    return PublishedRow(model=cast(PublishedModel, model), estimate=estimate, ci=ci, k=k, **numbers)
-
-
-_AS_PRINTED = "digits and < carry information that a number loses"
-
-
-def _read_printed(section: Section, key: str, *, required: bool = False) -> Printed | None:
-    if isinstance(section.values.get(key), int | float):
-        section.known.append(key)
-        value = section.values[key]
-        section.fault(key, f"a number, and {_AS_PRINTED}", f'Write {key} = "{value}" as printed.')
-        return None
-    text = section.text(key, "0.10", required=required)
-    return None if text is None else _as_printed(section, key, text)
-
-
-def _read_interval(section: Section) -> tuple[Printed, Printed] | None:
-    limits = section.take("ci", list, '["0.75", "35.02"]', required=False)
-    if limits is None:
-        return None
-    if len(limits) != 2 or not all(isinstance(limit, str) for limit in limits):
-        what = f"not two texts ({_AS_PRINTED})"
-        section.fault("ci", what, 'Write ci = ["0.75", "35.02"] as printed.')
-        return None
-    low, high = (_as_printed(section, "ci", limit) for limit in limits)
-    if low is None or high is None:
-        return None
-    if low.value > high.value:
-        section.fault("ci", f"{low.text} is above {high.text}", "Are the limits swapped?")
-    return low, high
-
-
-def _as_printed(section: Section, key: str, text: str) -> Printed | None:
-    try:
-        return Printed.parse(text)
-    except ValueError as error:
-        section.fault(key, str(error), "Write it as printed, with a decimal point.")
-        return None
-
-
 def _read_sampling(section: Section | None) -> Sampling:
     if section is None:
         return Sampling()
     default = Sampling()
-    least = {"draws": 4, "tune": 0, "chains": 1, "seed": 0}
+    least = {"draws": 4, "tune": 1, "chains": 1, "seed": 0}
     whole = {
         key: section.take(key, int, str(getattr(default, key)), required=False) for key in least
     }
@@ -317,30 +201,16 @@ def _data_problems(comparison: Comparison) -> list[Problem]:
         try:
             chosen = table.select(outcome=outcome.name) if table.outcomes else table
         except StudyTableError as error:
-            problems.append(_at(f"outcome[{i}].name", error))
+            problems.append(as_problem(f"outcome[{i}].name", error))
             continue
         try:
             chosen = chosen.select(arms=comparison.arms)
         except StudyTableError as error:
-            problems.append(_at("arms", error))
+            problems.append(as_problem("arms", error))
             continue
         for model in comparison.models:
             try:
                 model.bind(chosen)
             except ModelError as error:
-                problems.append(_at(f"model.measure ({model.likelihood} likelihood)", error))
+                problems.append(as_problem(f"model.measure ({model.likelihood} likelihood)", error))
     return list(dict.fromkeys(problems))
-
-
-def _at(place: str, error: BayesmetaError) -> Problem:
-    """Tell an error of a part as a problem of the file."""
-    if not error.problems:
-        what, _, fix = error.message.rstrip(".").partition(". ")
-        return Problem(column=place, what=what, fix=f"{fix}." if fix else "Change it.")
-    first = error.problems[0]
-    further = [f"{problem.what}. {problem.fix}" for problem in error.problems[1:]]
-    return replace(first, row=None, column=place, fix=" ".join([first.fix, *further]))
-
-
-def _fields(kind: type[Any]) -> list[str]:
-    return [part.name for part in fields(kind)]

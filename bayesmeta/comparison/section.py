@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, cast
 
-from bayesmeta.errors import Problem
+from bayesmeta.errors import BayesmetaError, Problem
 from bayesmeta.studies.refusal import did_you_mean
 
 
@@ -120,3 +120,13 @@ _KINDS = {
     list: "a list in [...]",
     dict: "a table",
 }
+
+
+def as_problem(place: str, error: BayesmetaError) -> Problem:
+    """Tell an error of a part as a problem of the file."""
+    if not error.problems:
+        what, _, fix = error.message.rstrip(".").partition(". ")
+        return Problem(column=place, what=what, fix=f"{fix}." if fix else "Change it.")
+    first = error.problems[0]
+    further = [f"{problem.what}. {problem.fix}" for problem in error.problems[1:]]
+    return replace(first, row=None, column=place, fix=" ".join([first.fix, *further]))

@@ -256,7 +256,8 @@ def normal_errors(
     fewer = NormalMixture(means=means[..., ::2], sds=sds[..., ::2], weights=half[..., None, :])
     quantile = full.quantile(PROBS)
     scale = np.where(has_sd, full.sd, (quantile[..., 2] - quantile[..., 0]) / 4)
-    moved = np.abs(fewer.cdf(quantile) - full.cdf(quantile)) / full.pdf(quantile)
+    moved = np.abs(fewer.cdf(quantile) - full.cdf(quantile))
+    moved = (moved + cut_off(nodes.mass, nodes.tau, 0)[..., None, None]) / full.pdf(quantile)
     worst = (moved / scale[..., None]).max(axis=-1)
     worst = np.maximum(worst, has_mean * np.abs(fewer.mean - full.mean) / scale)
     worst = np.maximum(worst, has_sd * np.abs(fewer.sd / full.sd - 1))
@@ -273,15 +274,16 @@ def tau_errors(tau: SincDensity, nodes: Nodes, tails: TailOrder) -> FloatArray:
     mean = (nodes.mass * nodes.tau).sum(axis=-1)
     fewer = (half * nodes.tau[..., ::2]).sum(axis=-1)
     quantile = tau.quantile(PROBS)
-    worst: FloatArray = (nodes.spectrum[..., None] / (tau.pdf(quantile) * quantile)).max(axis=-1)
+    beyond = cut_off(nodes.mass, nodes.tau, 0)
+    shift = (nodes.spectrum + beyond)[..., None] / (tau.pdf(quantile) * quantile)
+    worst: FloatArray = shift.max(axis=-1)
     if tails.has_moment(1):
         worst = np.maximum(worst, np.abs(fewer / mean - 1))
     if tails.has_moment(2):
         spread = (nodes.mass * (nodes.tau - mean[..., None]) ** 2).sum(axis=-1)
         thin = (half * (nodes.tau[..., ::2] - fewer[..., None]) ** 2).sum(axis=-1)
         worst = np.maximum(worst, np.abs(np.sqrt(thin / spread) - 1))
-    beyond = [cut_off(nodes.mass, nodes.tau, m) for m in (0, tails.highest_moment)]
-    return worst + np.maximum(*beyond)
+    return worst + cut_off(nodes.mass, nodes.tau, tails.highest_moment)
 
 
 def tau_marginal(nodes: Nodes, coordinate: SupportMap, tails: TailOrder) -> SincDensity:

@@ -234,21 +234,23 @@ def _measure_error(
     inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight)
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
-    return errors[0], errors[1], inside + surface.leak + _cut_off(mass, plane, tails) + rounding
+    rest = inside + surface.leak + _cut_off(mass, plane, tails, amplify) + rounding
+    return errors[0], errors[1], rest
 
 
-def _cut_off(mass: FloatArray, plane: Plane, tails: TailOrder) -> float:
-    """Mass, or share of the highest moment, beyond the plane."""
-    beyond = 0.0
+def _cut_off(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -> float:
+    """Bound what lies beyond the plane: of the mass, as it moves quantiles, and of variances."""
+    shares = dict.fromkeys((0, 2), 0.0)
     if plane.of_tau is not None:
         of_tau = mass.sum(axis=1)
-        beyond += max(float(cut_off(of_tau, plane.tau, m)) for m in (0, tails.highest_moment))
+        for m, highest in ((0, 0), (2, tails.highest_moment)):
+            shares[m] += float(cut_off(of_tau, plane.tau, highest))
     if plane.of_mu is not None:
         away = np.abs(plane.mu - (mass * plane.mu).sum())
-        for m in {0, 2 * tails.has_moment(2, of_mu=True)}:
-            terms = mass * away**m
-            beyond += 8 * float((terms[:, 0] + terms[:, -1]).sum() / terms.sum())
-    return beyond
+        for m, highest in ((0, 0), (2, 2 * tails.has_moment(2, of_mu=True))):
+            terms = mass * away**highest
+            shares[m] += 8 * float((terms[:, 0] + terms[:, -1]).sum() / terms.sum())
+    return max(amplify * shares[0], shares[2])
 
 
 def _quantities(mass: FloatArray, plane: Plane, thinned: int | None = None) -> FloatArray:

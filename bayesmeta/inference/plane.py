@@ -16,7 +16,8 @@ BEND = 3.0  # conditional SDs of mu after which its nodes begin to spread expone
 _FIRST_MU = 45
 _TAU_STEP = 0.08  # first spacing on the line of tau
 DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
-_EDGE = 23.0  # log units below its maximum that it must have fallen at its edges
+_EDGE = 23.0  # log units below its maximum that it must have fallen at the ends of mu
+_LINE_DROP, _LINE_EDGE = 31.0, 29.0  # the same for the line of tau, whose tails are longer
 _LEAK = 1e-11  # posterior mass that the ends of the tables may cost
 
 
@@ -235,11 +236,13 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
         begin, end, _ = (
             plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
         )
-        x_low, x_high = _fit_range(height, x_low, x_high, begin, end)
+        x_low, x_high = _fit_range(height, x_low, x_high, begin, end, drop=DROP, edge=_EDGE)
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
         begin, _, end = plane.of_tau.scan
-        v_low, v_high = _fit_range(height.max(axis=1)[None], v_low, v_high, begin, end)
+        v_low, v_high = _fit_range(
+            height.max(axis=1)[None], v_low, v_high, begin, end, drop=_LINE_DROP, edge=_LINE_EDGE
+        )
     same_v = v_low[0] == plane.v_low and v_high[0] == plane.v_high
     if same_v and np.array_equal(x_low, plane.x_low) and np.array_equal(x_high, plane.x_high):
         return None
@@ -248,18 +251,25 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
 
 
 def _fit_range(
-    height: FloatArray, low: FloatArray, high: FloatArray, lowest: float, highest: float
+    height: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    lowest: float,
+    highest: float,
+    *,
+    drop: float,
+    edge: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Widen ranges (row,) that end too high (row, node); cut those that are mostly empty."""
     points = height.shape[1]
-    keep = height > -DROP
+    keep = height > -drop
     first = keep.argmax(axis=1)
     last = points - 1 - keep[:, ::-1].argmax(axis=1)
     width, step = high - low, (high - low) / (points - 1)
     matters = height.max(axis=1) > -15  # rows of less mass need no good resolution
     few = matters & ((last - first + 1) < 0.45 * points)
-    at_low = (height[:, 0] > -_EDGE) & (low > lowest)
-    at_high = (height[:, -1] > -_EDGE) & (high < highest)
+    at_low = (height[:, 0] > -edge) & (low > lowest)
+    at_high = (height[:, -1] > -edge) & (high < highest)
     new_low = np.where(few & ~at_low, low + step * np.maximum(first - 2, 0), low)
     new_high = np.where(few & ~at_high, low + step * np.minimum(last + 2, points - 1), high)
     new_low = np.where(at_low, np.maximum(low - 0.4 * width, lowest), new_low)

@@ -170,7 +170,8 @@ def find_range(
 def cut_off(mass: FloatArray, values: FloatArray, moment: int) -> FloatArray:
     """Share of the sum of mass * values^moment (..., node) that lies beyond the nodes.
 
-    Each tail goes on as the geometric series that its last two nodes begin.
+    Each tail goes on as the geometric series that its last two nodes begin; three times over, for
+    a tail that bends.
     """
     terms = mass * np.abs(values) ** moment
     total = terms.sum(axis=-1)
@@ -178,7 +179,7 @@ def cut_off(mass: FloatArray, values: FloatArray, moment: int) -> FloatArray:
     for last, before in ((terms[..., 0], terms[..., 1]), (terms[..., -1], terms[..., -2])):
         ratio = np.clip(last / np.maximum(before, 1e-300), 0.0, 0.999)
         beyond = beyond + last * ratio / (1 - ratio)
-    out: FloatArray = beyond / total
+    out: FloatArray = 3 * beyond / total
     return out
 
 

@@ -7,7 +7,7 @@ _STEPS = (0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
 
 def ratio_ticks(low: float, high: float) -> list[float]:
-    """Choose four to nine ticks between two ratios.
+    """Choose five to nine ticks between two ratios.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def ratio_ticks(low: float, high: float) -> list[float]:
     Returns
     -------
     list of float
-        Powers of ten, then 1-3, then 1-2-5 and so on, whichever is the first to give four.
+        Powers of ten, then 1-3, then 1-2-5 and so on, whichever is the first to give five.
 
     Examples
     --------
@@ -32,6 +32,6 @@ def ratio_ticks(low: float, high: float) -> list[float]:
     for scale in scales:
         rounded = np.array([float(f"{tick:.6g}") for tick in scale])
         ticks = rounded[(rounded >= low * (1 - 1e-9)) & (rounded <= high * (1 + 1e-9))]
-        if len(ticks) >= 4:
+        if len(ticks) >= 5:
             return [float(tick) for tick in ticks[:: -(-len(ticks) // 9)]]
-    return [float(f"{tick:.6g}") for tick in np.geomspace(low, high, 4)]
+    return [float(f"{tick:.6g}") for tick in np.geomspace(low, high, 5)]

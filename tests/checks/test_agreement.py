@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose
 import bayesmeta as bm
 from bayesmeta.checks.agreement import LIMIT, compare_posteriors
 
-
 MODEL = bm.Model(
     measure="OR",
     likelihood=bm.NormalLikelihood(),

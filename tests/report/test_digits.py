@@ -44,9 +44,9 @@ def test_no_probability_is_rounded_to_certainty(p, text):
 @pytest.mark.parametrize(
     ("low", "high"), [(0.5, 2), (0.9, 1.05), (0.99, 1.01), (1e-6, 1e8), (0.01, 1.5), (0.2, 300)]
 )
-def test_an_axis_has_four_to_nine_ticks_on_it(low, high):
+def test_an_axis_has_five_to_nine_ticks_on_it(low, high):
     ticks = ratio_ticks(low, high)
-    assert 4 <= len(ticks) <= 9
+    assert 5 <= len(ticks) <= 9
     assert low <= min(ticks)
     assert max(ticks) <= high
 

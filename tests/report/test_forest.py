@@ -79,7 +79,7 @@ def test_the_squares_area_is_the_weight(bcg):
 def test_ratios_have_a_logarithmic_axis_with_plain_ticks(bcg):
     ax = bm.forest(bcg)
     assert ax.get_xscale() == "log"
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0.1", "0.3", "1", "3"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0.1", "0.2", "0.5", "1", "2"]
 
 
 def test_differences_have_a_linear_axis():

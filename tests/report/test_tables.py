@@ -12,6 +12,7 @@ from rich.console import Console
 import bayesmeta as bm
 from bayesmeta.checks import crosscheck as crosscheck_module
 from bayesmeta.report import tables
+from bayesmeta.report.crosscheck_table import crosscheck_table
 
 NORMAL = bm.Model(
     measure="OR",
@@ -42,7 +43,7 @@ def bcg_text():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(crosscheck_module, "fit", fit)
         result = bm.crosscheck([NORMAL, BINOMIAL], bm.load("bcg"), outcome="tuberculosis")
-    return text_of(tables.crosscheck_table(result, title="BCG"))
+    return text_of(crosscheck_table(result, title="BCG"))
 
 
 def test_the_cross_check_of_bcg_shows_the_odds_ratios(bcg_text):
@@ -70,14 +71,14 @@ def test_the_verdict_is_the_last_line(bcg_text):
 def test_a_failed_check_is_counted_and_named():
     result = bm.crosscheck(NORMAL, bm.load("bcg"), nuts=False)
     bad = replace(result.verdicts[0], ok=False, subject="NUTS (normal)", text="R-hat 1.2")
-    text = text_of(tables.crosscheck_table(replace(result, verdicts=(*result.verdicts, bad))))
+    text = text_of(crosscheck_table(replace(result, verdicts=(*result.verdicts, bad))))
     assert "FAILED  NUTS (normal): R-hat 1.2" in text
     assert "Verdict: 1 of 2 checks failed." in text
 
 
 def test_notes_of_a_row_are_footnotes():
     one = bm.load("bcg").drop(*bm.load("bcg").studies[1:])
-    text = text_of(tables.crosscheck_table(bm.crosscheck(NORMAL, one, nuts=False)))
+    text = text_of(crosscheck_table(bm.crosscheck(NORMAL, one, nuts=False)))
     assert "[1] tau not estimable from one study" in text
     assert row_of(text, "REML [1]")
 
@@ -118,4 +119,4 @@ def test_numbers_out_of_proportion_still_make_a_table():
     model = replace(NORMAL, effect=bm.Normal(0, 20))
     result = bm.crosscheck(model, bm.read_studies(frame), nuts=False)
     assert np.isfinite(result.rows[0].estimate)
-    assert "e+05" in text_of(tables.crosscheck_table(result))
+    assert "e+05" in text_of(crosscheck_table(result))

@@ -1,0 +1,60 @@
+"""The table `published` of an outcome: numbers as texts, as they were printed."""
+
+from typing import cast, get_args
+
+from bayesmeta.checks.published_row import PublishedModel, PublishedRow
+from bayesmeta.comparison.section import Section
+from bayesmeta.printed import Printed
+
+_AS_PRINTED = "digits and < carry information that a number loses"
+
+
+def read_published(section: Section | None) -> PublishedRow | None:
+    """Read a published row; None if there is none, or it is wrong."""
+    if section is None:
+        return None
+    model = section.choice("model", get_args(PublishedModel.__value__))
+    k = section.take("k", int, "2", required=False)
+    if k is not None and k < 1:
+        section.fault("k", "not a number of studies", "Write k = 2.")
+    estimate = _read_printed(section, "estimate", required=True)
+    numbers = {key: _read_printed(section, key) for key in ("p", "q", "q_p", "i2", "tau2")}
+    ci = _read_interval(section)
+    section.close()
+    if model is None or estimate is None:
+        return None
+    return PublishedRow(model=cast(PublishedModel, model), estimate=estimate, ci=ci, k=k, **numbers)
+
+
+def _read_printed(section: Section, key: str, *, required: bool = False) -> Printed | None:
+    if isinstance(section.values.get(key), int | float):
+        section.known.append(key)
+        value = section.values[key]
+        section.fault(key, f"a number, and {_AS_PRINTED}", f'Write {key} = "{value}" as printed.')
+        return None
+    text = section.text(key, "0.10", required=required)
+    return None if text is None else _as_printed(section, key, text)
+
+
+def _read_interval(section: Section) -> tuple[Printed, Printed] | None:
+    limits = section.take("ci", list, '["0.75", "35.02"]', required=False)
+    if limits is None:
+        return None
+    if len(limits) != 2 or not all(isinstance(limit, str) for limit in limits):
+        what = f"not two texts ({_AS_PRINTED})"
+        section.fault("ci", what, 'Write ci = ["0.75", "35.02"] as printed.')
+        return None
+    low, high = (_as_printed(section, "ci", limit) for limit in limits)
+    if low is None or high is None:
+        return None
+    if low.value > high.value:
+        section.fault("ci", f"{low.text} is above {high.text}", "Are the limits swapped?")
+    return low, high
+
+
+def _as_printed(section: Section, key: str, text: str) -> Printed | None:
+    try:
+        return Printed.parse(text)
+    except ValueError as error:
+        section.fault(key, str(error), "Write it as printed, with a decimal point.")
+        return None

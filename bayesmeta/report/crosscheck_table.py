@@ -1,0 +1,138 @@
+"""The cross-check as a table for a terminal, with footnotes, caption and verdicts."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesmeta.checks.agreement import LIMIT
+from bayesmeta.checks.crosscheck import CrossCheck
+from bayesmeta.checks.rows import Row
+from bayesmeta.effects import Measure
+from bayesmeta.report.digits import NONE, choose_decimals, show, show_interval, show_probability
+from bayesmeta.report.tables import make_heading, make_table
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
+
+_ROADS = {
+    "published": "Published",
+    "frequentist": "Frequentist",
+    "exact": "Exact posterior",
+    "nuts": "NUTS posterior",
+}
+
+
+def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
+    """Make the table of a cross-check: natural scale, footnotes, caption, verdicts.
+
+    Parameters
+    ----------
+    result : CrossCheck
+        What to show.
+    title : str
+        Of the comparison; the outcome is added.
+
+    Returns
+    -------
+    rich.console.Group
+        About 100 columns wide.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    rows, measure = result.rows, result.measure
+    sampled = any(row.road == "nuts" for row in rows)
+    percent = f"{100 * result.level:g}%"
+    columns = [measure.name, f"{percent} interval", "prediction", "tau", f"{percent} interval",
+               f"P({measure.name}<{_null(measure)})"]  # fmt: skip
+    table = make_table("", *columns, *(["z", "R-hat", "ESS", "div"] if sampled else []), gap=0)
+    footnotes: dict[str, int] = {}
+    previous = ""
+    for row, cells in zip(rows, _crosscheck_cells(rows, measure), strict=True):
+        if row.road != previous:
+            table.add_row(Text(_ROADS[row.road], style="bold"))
+        previous = row.road
+        marks = [footnotes.setdefault(note, len(footnotes) + 1) for note in row.notes]
+        mark = f" [{','.join(map(str, marks))}]" if marks else ""
+        label = Text(f" {_label(row)}")
+        shown = ["" if cell == NONE and i > 1 else cell for i, cell in enumerate(cells)]
+        table.add_row(label.append(mark, style="dim"), *shown[: len(table.columns) - 1])
+    told, k = ", ".join(filter(None, (title, result.outcome))), len(result.effects.study)
+    return Group(
+        Text(": ".join(filter(None, (told, make_heading(measure, k)))), style="bold"),
+        table,
+        *(Text(f"[{number}] {note}") for note, number in footnotes.items()),
+        *(Text(line, style="dim") for line in _caption(result, sampled)),
+        *(Text(f"Data: {note}", style="dim") for note in result.notes if note not in footnotes),
+        *_verdict_lines(result, sampled),
+    )
+
+
+def _label(row: Row) -> str:
+    if row.road in ("exact", "nuts"):
+        return f"{row.method} likelihood"
+    return row.label.split(",")[0]
+
+
+def _null(measure: Measure) -> str:
+    return f"{float(measure.scale.to_natural(np.zeros(1))[0]):g}"
+
+
+def _crosscheck_cells(rows: Sequence[Row], measure: Measure) -> list[list[str]]:
+    numbers = [[row.estimate, row.ci_low, row.ci_high, row.pi_low, row.pi_high] for row in rows]
+    natural = measure.scale.to_natural(np.array(numbers, dtype=np.float64))
+    decimals = choose_decimals(natural[:, 0])
+    tau_decimals = choose_decimals(row.tau for row in rows)
+    return [
+        [
+            show(estimate, decimals),
+            show_interval(low, high, decimals),
+            show_interval(new_low, new_high, decimals),
+            show(row.tau, tau_decimals) if row.tau else "0",
+            show_interval(row.tau_low, row.tau_high, tau_decimals),
+            show_probability(row.p_below_null),
+            show(abs(row.z_largest), 1),
+            show(row.rhat, 3),
+            show(row.ess, 0),
+            "" if row.divergences is None else str(row.divergences),
+        ]
+        for row, (estimate, low, high, new_low, new_high) in zip(
+            rows, natural.tolist(), strict=True
+        )
+    ]
+
+
+def _caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
+    """Say what the numbers of a cross-check are."""
+    yield (
+        "Frequentist: estimate, Wald interval, tau 0 by assumption under a common effect. "
+        "Posterior: median,"
+    )
+    yield (
+        f"equal-tailed interval. tau: SD of true {result.measure.analysis_label}. Prediction: "
+        f"{100 * result.level:g}% interval of a new study's true {result.measure.name}."
+    )
+    if sampled:
+        yield (
+            "z: largest difference from the exact posterior over mean, SD, 2.5% and 97.5% quantile"
+        )
+        yield (
+            f"of mu and tau, in Monte Carlo standard errors (limit {LIMIT:g}). ESS: smallest. "
+            "div: divergences."
+        )
+
+
+def _verdict_lines(result: CrossCheck, sampled: bool) -> "Iterator[Text]":
+    from rich.text import Text
+
+    for verdict in result.verdicts:
+        mark = Text(
+            "ok      " if verdict.ok else "FAILED  ", style="green" if verdict.ok else "red"
+        )
+        yield mark.append(f"{verdict.subject}: {verdict.text}", style="default")
+    failed = sum(not verdict.ok for verdict in result.verdicts)
+    told = f"{failed} of {len(result.verdicts)} checks failed" if failed else "every check passed"
+    left_out = "" if sampled else "; NUTS was left out"
+    yield Text(f"Verdict: {told}{left_out}.", style="bold")
