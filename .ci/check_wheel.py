@@ -11,7 +11,8 @@ assert "site-packages" in package.parts, package
 
 tables = {name: bm.load(name) for name in bm.available()}
 models = {path.stem: read_comparison(path) for path in (package / "_models").glob("*.toml")}
-assert tables and models, (tables, models)
+assert tables, package
+assert models, package
 
 for comparison in models.values():
     (studies, *_) = comparison.load()

@@ -42,7 +42,7 @@ default_role = "py:obj"  # a name in single backticks is a link where there is s
 html_theme = "pydata_sphinx_theme"
 html_title = f"bayesmeta {release}"
 html_show_sourcelink = False
-html_sidebars = dict.fromkeys(("index", "tutorials/bcg", "architecture", "development"), [])
+html_sidebars = {page: [] for page in ("index", "tutorials/bcg", "architecture", "development")}
 html_theme_options = {
     "logo": {"text": "bayesmeta"},
     "navbar_persistent": ["search-button"],

@@ -381,14 +381,17 @@ def _verdicts(one: CheckedModel) -> Iterator[Verdict]:
         text = "; ".join(failures) if failures else "diagnostics passed"
         yield Verdict(subject=nuts, ok=not failures, text=text)
     if one.agreement is not None:
-        yield _verdict_on(one.agreement, nuts, exact)
+        yield _judge(one.agreement, nuts)
 
 
-def _verdict_on(agreement: Agreement, nuts: str, exact: str) -> Verdict:
+def _judge(agreement: Agreement, subject: str) -> Verdict:
     worst = agreement.largest
-    where = f"{abs(worst.z):.1f} Monte Carlo standard errors in the {worst.statistic} of "
-    where += f"{worst.parameter}, the most of {len(agreement.differences)} compared"
+    statistic = "SD" if worst.statistic == "sd" else worst.statistic
+    away, where = (
+        f"{abs(worst.z):.1f} Monte Carlo standard errors",
+        f"{statistic} of {worst.parameter}",
+    )
     if agreement.ok:
-        return Verdict(subject=nuts, ok=True, text=f"agrees with {exact}: {where}")
-    text = f"disagrees with {exact}: {where} ({LIMIT:g} is the limit)"
-    return Verdict(subject=nuts, ok=False, text=text)
+        return Verdict(subject=subject, ok=True, text=f"at most {away} from exact ({where})")
+    text = f"disagrees with exact by {away} ({where}); the limit is {LIMIT:g}"
+    return Verdict(subject=subject, ok=False, text=text)

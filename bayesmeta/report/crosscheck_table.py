@@ -54,7 +54,8 @@ def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
         if row.road != previous:
             table.add_row(Text(_ROADS[row.road], style="bold"))
         previous = row.road
-        marks = [footnotes.setdefault(note, len(footnotes) + 1) for note in row.notes]
+        own = [note for note in row.notes if note not in result.notes]
+        marks = [footnotes.setdefault(note, len(footnotes) + 1) for note in own]
         mark = f" [{','.join(map(str, marks))}]" if marks else ""
         label = Text(f" {_label(row)}")
         shown = ["" if cell == NONE and i > 1 else cell for i, cell in enumerate(cells)]
@@ -65,7 +66,7 @@ def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
         table,
         *(Text(f"[{number}] {note}") for note, number in footnotes.items()),
         *(Text(line, style="dim") for line in _caption(result, sampled)),
-        *(Text(f"Data: {note}", style="dim") for note in result.notes if note not in footnotes),
+        *(Text(f"Data: {note}", style="dim") for note in result.notes),
         *_verdict_lines(result, sampled),
     )
 
@@ -73,6 +74,8 @@ def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
 def _label(row: Row) -> str:
     if row.road in ("exact", "nuts"):
         return f"{row.method} likelihood"
+    if row.road == "published":
+        return f"{row.method} effects"
     return row.label.split(",")[0]
 
 

@@ -73,7 +73,7 @@ def test_a_failed_check_is_counted_and_named():
     bad = replace(result.verdicts[0], ok=False, subject="NUTS (normal)", text="R-hat 1.2")
     text = text_of(crosscheck_table(replace(result, verdicts=(*result.verdicts, bad))))
     assert "FAILED  NUTS (normal): R-hat 1.2" in text
-    assert "Verdict: 1 of 2 checks failed." in text
+    assert "Verdict: 1 of 2 checks failed" in text
 
 
 def test_notes_of_a_row_are_footnotes():
