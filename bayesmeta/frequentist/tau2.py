@@ -11,7 +11,7 @@ import numpy as np
 
 from bayesmeta.errors import NotEstimableError
 from bayesmeta.frequentist.least_squares import decorrelate, degrees_of_freedom, weighted_fit
-from bayesmeta.frequentist.reml import tau2_reml
+from bayesmeta.frequentist.maximum_likelihood import tau2_reml
 from bayesmeta.scales import FloatArray
 
 

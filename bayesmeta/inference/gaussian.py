@@ -32,6 +32,8 @@ from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed, Flat, Normal
 from bayesmeta.scales import FloatArray
 
+_CHUNK = 64
+
 
 def require_supported(bound: BoundModel) -> NormalData:
     """Give the normal data, or say who can fit this model.
@@ -192,7 +194,10 @@ def _measure_error(posterior: Posterior, nodes: Nodes, tails: TailOrder) -> floa
         count = [len(row[0]) for row in rows]
         has_mean = np.repeat([m.has_mean for m in parts], count)
         has_sd = np.repeat([m.has_sd for m in parts], count)
-        error = max(error, float(normal_errors(means, sds, has_mean, has_sd, nodes)))
+        for begin in range(0, len(means), _CHUNK):  # a chunk of studies, to stay within the cache
+            part = slice(begin, begin + _CHUNK)
+            of_part = normal_errors(means[part], sds[part], has_mean[part], has_sd[part], nodes)
+            error = max(error, float(of_part))
     assert isinstance(posterior.tau, SincDensity)
     return max(error, float(tau_errors(posterior.tau, nodes, tails)))
 

@@ -85,6 +85,8 @@ def test_the_long_form_names_the_scale_of_every_number(bcg):
     assert_allclose(np.exp(mu.loc[("normal", "log OR"), "high"]), mu.loc[("normal", "OR"), "high"])
     assert set(long.loc[long["quantity"] == "tau", "scale"]) == {"log OR"}
     assert set(long.loc[long["quantity"] == "p_below_null", "scale"]) == {"probability"}
+    predicted = long.loc[long["quantity"] == "theta_new", "method"]
+    assert set(predicted) == {"DL", "REML", "normal", "binomial"}
     theta = long[(long["quantity"] == "theta") & (long["scale"] == "OR")]
     assert len(theta) == 2 * 13
     assert not long["estimate"].isna().any()

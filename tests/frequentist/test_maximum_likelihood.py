@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from tolerances import CLOSED
 
 from bayesmeta.errors import NotEstimableError
-from bayesmeta.frequentist.reml import fit_reml, restricted_log_likelihood, tau2_reml
+from bayesmeta.frequentist.maximum_likelihood import fit_reml, restricted_log_likelihood, tau2_reml
 
 
 @pytest.mark.parametrize(("name", "measure"), CASES)
