@@ -170,6 +170,8 @@ def read_likelihood(name: str, baseline: str | None) -> Likelihood:
         raise ModelError(
             f'The {name} likelihood needs a baseline prior: give baseline = "normal(0, 10)"'
         )
+    if not wants and baseline is not None:
+        raise ModelError(f"The {name} likelihood has no baseline; leave {baseline!r} out")
     likelihood: Likelihood = kind(baseline=parse_prior(baseline)) if wants and baseline else kind()
     return likelihood
 

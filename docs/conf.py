@@ -37,6 +37,7 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 numpydoc_show_class_members = False
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 default_role = "py:obj"  # a name in single backticks is a link where there is such an object
 
 html_theme = "pydata_sphinx_theme"

@@ -267,7 +267,7 @@ def log_likelihood(tau2: FloatArray, y: FloatArray, S: FloatArray, X: FloatArray
     --------
     >>> y, v, X = np.array([0.1, 0.5, 0.9]), np.full(3, 0.04), np.ones((3, 1))
     >>> log_likelihood(np.array([0.0, 0.066667]), y, v, X).round(4).tolist()
-    [-1.9285, -0.8989]
+    [-1.9285, -0.8997]
     """
     y, v, X = decorrelate(y, S, X)
     V = v + np.asarray(tau2)[..., None]

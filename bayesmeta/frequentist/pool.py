@@ -103,7 +103,7 @@ def pool(
     ... )
     >>> reference = pool(read_studies(trials), "GEN")
     >>> reference.methods
-    ('EE', 'DL', 'REML')
+    ('EE', 'DL', 'REML', 'ML', 'PM', 'EB', 'SJ', 'HE', 'HS', 'DL2')
     >>> round(reference["REML"].tau2, 6)
     0.12
     """
@@ -159,6 +159,10 @@ def _require_known(name: str, known: Sequence[str], what: str) -> None:
         raise ModelError(f"Unknown {what} {name!r}. {hint}There are {', '.join(known)}.")
 
 
+def _random(estimator: str, whose: str) -> Method:
+    return Method(label=f"{whose}, random effects", pool=partial(pool_random, estimator=estimator))
+
+
 METHODS: dict[str, Method] = {
     "EE": Method(label="inverse variance, common effect", pool=pool_common),
     "MH": Method(
@@ -173,8 +177,13 @@ METHODS: dict[str, Method] = {
         counts=True,
         intervals=("wald",),
     ),
-    "DL": Method(
-        label="DerSimonian-Laird, random effects", pool=partial(pool_random, estimator="DL")
-    ),
-    "REML": Method(label="REML, random effects", pool=partial(pool_random, estimator="REML")),
+    "DL": _random("DL", "DerSimonian-Laird"),
+    "REML": _random("REML", "REML"),
+    "ML": _random("ML", "maximum likelihood"),
+    "PM": _random("PM", "Paule-Mandel"),
+    "EB": _random("EB", "empirical Bayes"),
+    "SJ": _random("SJ", "Sidik-Jonkman"),
+    "HE": _random("HE", "Hedges"),
+    "HS": _random("HS", "Hunter-Schmidt"),
+    "DL2": _random("DL2", "two-step DerSimonian-Laird"),
 }

@@ -119,7 +119,8 @@ class Posterior:
     theta : Marginal
         True effects of the studies, of shape (study,).
     log_marginal_likelihood : float or None
-        None where the engine does not give it, or a prior is improper on what it depends on.
+        None for NUTS. Under a flat prior, of density 1, it is defined up to that density: no
+        Bayes factor against another prior follows from it.
     accuracy : Accuracy or Diagnostics
         What the engine says of its own error; `ok` tells whether it may be believed.
     notes : tuple of str

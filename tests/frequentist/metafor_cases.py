@@ -6,7 +6,20 @@ CASES = [
     (name, measure)
     for name in ("bcg", "hine1989", "yusuf1985_table6", "nielweise2007")
     for measure in ("OR", "RR", "RD")
-] + [("normand1999", "MD"), ("raudenbush1985", "GEN")]
+] + [
+    ("normand1999", "MD"),
+    ("normand1999", "SMD"),
+    ("normand1999", "ROM"),
+    ("raudenbush1985", "GEN"),
+    ("nielweise2008", "IRR"),
+    ("pritz1997", "PLO"),
+    ("pritz1997", "PR"),
+    ("pritz1997", "PFT"),
+    ("molloy2014", "ZCOR"),
+]
+
+RANDOM = ("DL", "REML", "ML", "PM", "EB", "SJ", "HE", "HS")  # that metafor has too
+ITERATED = ("REML", "ML", "PM", "EB")
 
 TABLES = [case for case in CASES if case[1] in ("OR", "RR", "RD")]
 

@@ -8,7 +8,14 @@ from numpy.testing import assert_allclose
 from tolerances import CLOSED
 
 from bayesmeta.errors import NotEstimableError
-from bayesmeta.frequentist.maximum_likelihood import fit_reml, restricted_log_likelihood, tau2_reml
+from bayesmeta.frequentist.maximum_likelihood import (
+    fit_ml,
+    fit_reml,
+    log_likelihood,
+    restricted_log_likelihood,
+    tau2_ml,
+    tau2_reml,
+)
 
 
 @pytest.mark.parametrize(("name", "measure"), CASES)
@@ -25,12 +32,37 @@ def test_reml_solves_its_equation_to_all_digits(golden):
     assert_allclose(found, 0.00012255294225375203761, rtol=1e-11)
 
 
+@pytest.mark.parametrize(("name", "measure"), CASES)
+def test_the_likelihood_agrees_with_metafor(name, measure, golden):
+    block = golden("metafor_pool")[name][measure]
+    want = block["inverse_variance"]["ML"]
+    found = log_likelihood(np.array(want["tau2"]), *arrays(block))
+    assert_allclose(found, want["logLik"], rtol=CLOSED)
+
+
 def dense_restricted_likelihood(t, y, S, X):
     V = S + t * np.eye(len(y))
     W = np.linalg.inv(V)
     A = X.T @ W @ X
     r = y - X @ np.linalg.solve(A, X.T @ W @ y)
     return -0.5 * (np.linalg.slogdet(V)[1] + np.linalg.slogdet(A)[1] + r @ W @ r)
+
+
+def dense_likelihood(t, y, S, X):
+    V = S + t * np.eye(len(y))
+    W = np.linalg.inv(V)
+    r = y - X @ np.linalg.solve(X.T @ W @ X, X.T @ W @ y)
+    return -0.5 * (np.linalg.slogdet(V)[1] + r @ W @ r)
+
+
+@given(st.data(), effect_sets(min_rows=4, moderators=1))
+def test_no_tau2_is_more_likely_than_the_ml_estimate(data, effects):
+    y, v, X = effects.arrays
+    S = data.draw(covariances(len(y))) if data.draw(st.booleans()) else np.diag(v)
+    best = float(tau2_ml(y, S, X))
+    top = dense_likelihood(best, y, S, X)
+    others = [0.0, *np.geomspace(1e-6, 1e3, 200), best * 0.999, best * 1.001]
+    assert max(dense_likelihood(t, y, S, X) for t in others) <= top + 1e-9
 
 
 @given(st.data(), effect_sets(min_rows=4, moderators=1))
@@ -54,17 +86,19 @@ def test_reml_takes_the_higher_of_two_peaks():
     assert_allclose(tau2_reml(y, v, X), t[heights.argmax()], rtol=0.01)
 
 
-def test_reml_reports_its_last_step_and_raises_when_stopped_early():
+@pytest.mark.parametrize(("fitted", "name"), [(fit_reml, "REML"), (fit_ml, "ML")])
+def test_a_fit_reports_its_last_step_and_raises_when_stopped_early(fitted, name):
     y, v, X = np.array([0.1, 0.9, -0.4]), np.array([0.1, 0.01, 0.2]), np.ones((3, 1))
-    fit = fit_reml(y, v, X)
+    fit = fitted(y, v, X)
     assert 1 < fit.iterations < 20
     assert fit.last_step <= 1e-12
-    with pytest.raises(NotEstimableError, match="did not converge in 1 steps"):
-        fit_reml(y, v, X, max_iterations=1)
+    with pytest.raises(NotEstimableError, match=f"^{name} did not converge in 1 steps"):
+        fitted(y, v, X, max_iterations=1)
 
 
-def test_reml_says_when_the_estimate_is_at_its_bound():
+@pytest.mark.parametrize("fitted", [fit_reml, fit_ml])
+def test_a_fit_says_when_the_estimate_is_at_its_bound(fitted):
     y, v, X = np.array([0.1, 0.2, 0.15]), np.ones(3), np.ones((3, 1))
-    fit = fit_reml(np.stack([y, 40 * y]), np.stack([v, v]), X)
+    fit = fitted(np.stack([y, 40 * y]), np.stack([v, v]), X)
     assert fit.boundary.tolist() == [True, False]
     assert fit.tau2[0] == 0.0

@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from frequentist.effect_sets import effect_sets
-from frequentist.metafor_cases import CASES, TABLES
+from frequentist.metafor_cases import CASES, ITERATED, RANDOM, TABLES
 from hypothesis import given
 from numpy.testing import assert_allclose
 from tolerances import CLOSED, ITERATIVE
 
 from bayesmeta.errors import ModelError, NotEstimableError
 from bayesmeta.frequentist import METHODS, pool
+from bayesmeta.frequentist.tau2 import TAU2
 from bayesmeta.studies import read_studies
 
-INVERSE_VARIANCE = ("EE", "DL", "REML")
-ITERATED = ("REML",)
+INVERSE_VARIANCE = ("EE", *RANDOM)
 JSON_KEYS = [
     "measure", "scale", "method", "interval", "k", "estimate", "se", "ci_low", "ci_high", "p_value",
     "tau2", "tau2_ci_low", "tau2_ci_high", "i2", "h2", "q", "q_df", "q_p", "pi_low", "pi_high",
@@ -70,7 +70,7 @@ def test_every_number_of_a_row_agrees_with_metafor(name, measure, method, golden
 
 
 @pytest.mark.parametrize("interval", ["hksj", "hksj-adhoc"])
-@pytest.mark.parametrize("method", ["DL", "REML"])
+@pytest.mark.parametrize("method", RANDOM)
 @pytest.mark.parametrize(("name", "measure"), CASES)
 def test_knapp_hartung_rows_agree_with_metafor(name, measure, method, interval, golden):
     data = golden("metafor_pool")[name]
@@ -146,8 +146,9 @@ def test_the_t_interval_keeps_the_wald_error(golden):
 
 def test_all_methods_that_apply_are_shown_when_none_is_named():
     rows = [(4, 20, 6, 18), (5, 30, 9, 25)]
-    assert pool(wide(rows), "OR").methods == ("EE", "MH", "MH-RM", "DL", "REML")
-    assert pool(contrasts([0.1, 0.2], [0.1, 0.1]), "GEN").methods == ("EE", "DL", "REML")
+    random = ("DL", "REML", "ML", "PM", "EB", "SJ", "HE", "HS", "DL2")
+    assert pool(wide(rows), "OR").methods == ("EE", "MH", "MH-RM", *random)
+    assert pool(contrasts([0.1, 0.2], [0.1, 0.1]), "GEN").methods == ("EE", *random)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -171,7 +172,7 @@ def test_one_study_gives_its_own_estimate(method):
     assert_allclose(row.se**2, 1 / 4 + 1 / 20 + 1 / 6 + 1 / 18, rtol=1e-12)
     assert (row.k, row.q, row.q_df, row.q_p) == (1, 0.0, 0, 1.0)
     assert np.isnan([row.i2, row.h2, row.pi_low, row.tau2_ci_high]).all()
-    if method in ("DL", "REML"):
+    if method in TAU2:
         assert math.isnan(row.tau2)
         assert "tau not estimable from one study" in row.notes
 
@@ -290,7 +291,7 @@ def test_the_frame_has_a_row_per_method_and_columns_per_scale():
     assert frame["method"].tolist() == list(reference.methods)
     assert_allclose(frame["natural_estimate"], np.exp(frame["estimate"]), rtol=1e-14)
     assert_allclose(frame["natural_ci_low"], np.exp(frame["ci_low"]), rtol=1e-14)
-    assert frame["natural_scale"].tolist() == ["OR"] * 5
+    assert frame["natural_scale"].tolist() == ["OR"] * len(METHODS)
     assert "natural_tau2" not in frame
     difference = pool(wide([(4, 20, 6, 18), (5, 30, 9, 25)]), "RD").to_frame()
     assert_allclose(difference["natural_estimate"], difference["estimate"], rtol=1e-14)
@@ -301,6 +302,13 @@ def test_a_method_that_was_not_asked_for_is_not_there():
     assert [row.method for row in reference] == ["DL", "EE"]
     with pytest.raises(KeyError, match="REML"):
         reference["REML"]
+
+
+@pytest.mark.parametrize("estimator", TAU2)
+def test_every_estimator_of_tau2_is_a_method(estimator):
+    row = pool(contrasts([0.1, 0.5, 0.9], [0.04, 0.1, 0.2]), "GEN", methods=estimator)[estimator]
+    y, v = np.array([0.1, 0.5, 0.9]), np.array([0.04, 0.1, 0.2])
+    assert_allclose(row.tau2, TAU2[estimator](y, v, np.ones((3, 1))), rtol=1e-9)
 
 
 @given(effect_sets(min_rows=2))
