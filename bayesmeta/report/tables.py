@@ -60,7 +60,7 @@ def reference_table(reference: Reference) -> "Group":
     measure = get_measure(reference.measure)
     rows = reference.rows
     percent = f"{100 * rows[0].level:g}%"
-    table = make_table("method", "label", measure.name, f"{percent} interval", "p", "prediction",
+    table = make_table("method", measure.name, f"{percent} interval", "p", "prediction",
                    "tau2", "I2", "Q", "Q p")  # fmt: skip
     numbers = [[row.estimate, row.ci_low, row.ci_high, row.pi_low, row.pi_high] for row in rows]
     natural = measure.scale.to_natural(np.array(numbers, dtype=np.float64))
@@ -70,19 +70,19 @@ def reference_table(reference: Reference) -> "Group":
         marks = [footnotes.setdefault(note, len(footnotes) + 1) for note in row.notes]
         mark = f" [{','.join(map(str, marks))}]" if marks else ""
         table.add_row(
-            row.method,
-            Text(row.label.split(",")[0]).append(mark, style="dim"),
+            Text(row.method).append(mark, style="dim"),
             show(estimate, decimals),
             show_interval(low, high, decimals),
             show_probability(row.p_value),
             show_interval(new_low, new_high, decimals),
-            show(row.tau2, 4),
+            NONE if np.isnan(row.tau2) else f"{row.tau2:.3g}",
             show(row.i2, 1) if np.isnan(row.i2) else f"{show(row.i2, 1)}%",
             show(row.q, 2),
             show_probability(row.q_p),
         )
     formulas = dict.fromkeys(row.pi_method for row in rows if row.pi_method)
-    told = [f"Interval: {rows[0].interval}. tau2 is on the {measure.analysis_label} scale."]
+    told = ["; ".join(f"{row.method}: {row.label}" for row in rows) + "."]
+    told += [f"Interval: {rows[0].interval}. tau2 is on the {measure.analysis_label} scale."]
     told += [f"Prediction interval: {'; '.join(formulas)}."] if formulas else []
     return Group(
         Text(make_heading(measure, max(row.k for row in rows)), style="bold"),
