@@ -25,7 +25,7 @@ from bayesmeta.model import Model
 from bayesmeta.report import plain, tables
 from bayesmeta.report.crosscheck_table import crosscheck_table
 from bayesmeta.run import find_jobs, run_job
-from bayesmeta.studies import StudyTable, available, load, read_studies
+from bayesmeta.studies import HELD, StudyTable, available, load, read_studies
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -336,9 +336,10 @@ def _measure(studies: StudyTable, name: str | None) -> str:
         return get_measure(name).name
     if studies.layout == "contrast":
         return studies.measure or "GEN"
-    known = ", ".join(measure.name for measure in MEASURES.values() if measure.layout == "binary")
-    raise ModelError(f"{studies.source} holds counts, which have several measures. Give --measure, "
-                     f"one of {known}.")  # fmt: skip
+    fitting = (measure for measure in MEASURES.values() if measure.layout == studies.layout)
+    known = ", ".join(measure.name for measure in fitting)
+    raise ModelError(f"{studies.source} holds {HELD[studies.layout]}, which have several measures. "
+                     f"Give --measure, one of {known}.")  # fmt: skip
 
 
 def _priors(

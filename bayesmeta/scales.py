@@ -17,9 +17,10 @@ class Scale:
     Attributes
     ----------
     name : str
-        Name of the analysis scale: "log", "identity", "logit" or "fisher z".
+        Name of the analysis scale: "log", "identity", "logit", "fisher z" or "arcsine".
     to_natural, from_natural : callable
-        Strictly increasing maps of arrays, analysis -> natural and back.
+        Increasing maps of arrays, analysis -> natural and back; strictly so, but for "arcsine",
+        which is 0 below 0 and 1 above pi/2.
     """
 
     name: str
@@ -34,4 +35,17 @@ def _identity(x: FloatArray) -> FloatArray:
 LOG = Scale(name="log", to_natural=np.exp, from_natural=np.log)
 IDENTITY = Scale(name="identity", to_natural=_identity, from_natural=_identity)
 LOGIT = Scale(name="logit", to_natural=expit, from_natural=logit)
+
+
+def _from_arcsine(x: FloatArray) -> FloatArray:
+    out: FloatArray = np.sin(np.clip(x, 0, np.pi / 2)) ** 2
+    return out
+
+
+def _to_arcsine(p: FloatArray) -> FloatArray:
+    out: FloatArray = np.arcsin(np.sqrt(p))
+    return out
+
+
 FISHER_Z = Scale(name="fisher z", to_natural=np.tanh, from_natural=np.arctanh)
+ARCSINE = Scale(name="arcsine", to_natural=_from_arcsine, from_natural=_to_arcsine)

@@ -1,11 +1,15 @@
 """From data to effects on the analysis scale: the measures, and the way to use them."""
 
-from bayesmeta.effects.binary import CORRECTIONS, OR, RD, RR, binary_effects
+from bayesmeta.effects.binary import AS, CORRECTIONS, OR, PETO, RD, RR, binary_effects
+from bayesmeta.effects.continuous import MD, ROM, SMD, VR, mean_effects
 from bayesmeta.effects.contrast import GEN, contrast_effects
+from bayesmeta.effects.correlation import COR, ZCOR, correlation_effects
 from bayesmeta.effects.measure import Correction, Effects, Measure
+from bayesmeta.effects.rates import IRD, IRR, rate_effects
+from bayesmeta.effects.single import PAS, PFT, PLN, PLO, PR, single_effects
 from bayesmeta.errors import ModelError
 from bayesmeta.studies.refusal import did_you_mean
-from bayesmeta.studies.table import StudyTable
+from bayesmeta.studies.table import HELD, StudyTable
 
 __all__ = [
     "CORRECTIONS",
@@ -17,7 +21,30 @@ __all__ = [
     "get_measure",
 ]
 
-MEASURES: dict[str, Measure] = {measure.name: measure for measure in (OR, RR, RD, GEN)}
+MEASURES: dict[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        OR,
+        RR,
+        RD,
+        PETO,
+        AS,
+        MD,
+        SMD,
+        ROM,
+        VR,
+        IRR,
+        IRD,
+        PLO,
+        PR,
+        PLN,
+        PAS,
+        PFT,
+        ZCOR,
+        COR,
+        GEN,
+    )
+}
 
 
 def get_measure(name: str) -> Measure:
@@ -56,13 +83,14 @@ def compute_effects(
     Parameters
     ----------
     studies : StudyTable
-        Counts with arms and one outcome chosen, or contrasts. Contrasts are used as they are:
+        Data with arms and one outcome chosen, or contrasts. Contrasts are used as they are:
         with a ratio measure they must be logarithms already.
     measure : str
         A key of `MEASURES`.
     correction : {"only0", "all", "none"}
         Zero-cell rule for counts: 1/2 is added to all four cells of tables with a zero cell (as
-        metafor's ``escalc`` does), of all tables, or of none.
+        metafor's ``escalc`` does), of all tables, or of none; with person-time, to the events of
+        both arms. The arcsine measures AS, PAS and PFT need no 1/2 for zeros, as in metafor.
 
     Returns
     -------
@@ -94,9 +122,19 @@ def compute_effects(
                 "Use that measure, or GEN to take the estimates as they are."
             )
         return contrast_effects(studies.contrast(), chosen)
-    if chosen.compute is None:
-        counted = ", ".join(name for name, m in MEASURES.items() if m.compute is not None)
+    if chosen.layout != studies.layout:
+        have = ", ".join(name for name, m in MEASURES.items() if m.layout == studies.layout)
         raise ModelError(
-            f"{measure} takes contrasts, but {studies.source} holds counts: use one of {counted}."
+            f"{measure} takes {HELD[chosen.layout]}, but {studies.source} holds "
+            f"{HELD[studies.layout]}: use one of {have}."
         )
-    return binary_effects(studies.two_arm(), chosen, correction=correction, source=studies.source)
+    source = studies.source
+    if studies.layout == "means":
+        return mean_effects(studies.means(), chosen, source=source)
+    if studies.layout == "correlation":
+        return correlation_effects(studies.correlations(), chosen, source=source)
+    if studies.layout == "rates":
+        return rate_effects(studies.rates(), chosen, correction=correction, source=source)
+    if studies.layout == "single":
+        return single_effects(studies.single(), chosen, correction=correction, source=source)
+    return binary_effects(studies.two_arm(), chosen, correction=correction, source=source)

@@ -1,4 +1,4 @@
-"""Effects of two-by-two tables: log odds ratio, log risk ratio, risk difference.
+"""Effects of two-by-two tables: log odds ratio, log risk ratio, differences of risks.
 
 `a, b` are events and non-events of the treated arm, `c, d` of the control arm.
 """
@@ -102,6 +102,69 @@ def risk_difference(
     return (a * d - b * c) / (n1 * n2), a * b / n1**3 + c * d / n2**3
 
 
+def log_peto_odds_ratio(
+    a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Log odds ratio by Peto's one-step method, and its variance.
+
+    Biased where effects are large or arms very unequal.
+
+    Parameters
+    ----------
+    a, b, c, d : (...)
+        Events, non-events of the treated arm, events, non-events of the control arm.
+
+    Returns
+    -------
+    y, v : (...)
+        (a - E) / V and 1 / V, with the hypergeometric mean E and variance V of `a`.
+
+    References
+    ----------
+    Yusuf, Peto, Lewis, Collins and Sleight (1985), Progress in Cardiovascular Diseases
+    27:335-371.
+
+    Examples
+    --------
+    >>> y, v = log_peto_odds_ratio(*np.array([4.0, 119.0, 11.0, 128.0]))
+    >>> round(float(y), 6), round(float(v), 6)
+    (-0.860383, 0.282836)
+    """
+    n1, n2 = a + b, c + d
+    n = n1 + n2
+    V = (a + c) / n * (b + d) / n * n1 * (n2 / (n - 1))
+    return (a * d - b * c) / n / V, 1 / V
+
+
+def arcsine_difference(
+    a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Difference of arcsine-transformed risks and its variance.
+
+    Parameters
+    ----------
+    a, b, c, d : (...)
+        Events, non-events of the treated arm, events, non-events of the control arm.
+
+    Returns
+    -------
+    y, v : (...)
+        arcsin sqrt(a/n1) - arcsin sqrt(c/n2) in radians, and 1/(4 n1) + 1/(4 n2).
+
+    References
+    ----------
+    Ruecker, Schwarzer, Carpenter and Olkin (2009), Statistics in Medicine 28:721-738.
+
+    Examples
+    --------
+    >>> y, v = arcsine_difference(*np.array([4.0, 119.0, 11.0, 128.0]))
+    >>> round(float(y), 6), round(float(v), 6)
+    (-0.103836, 0.003831)
+    """
+    n1, n2 = a + b, c + d
+    return np.arcsin(np.sqrt(a / n1)) - np.arcsin(np.sqrt(c / n2)), 0.25 / n1 + 0.25 / n2
+
+
 OR = Measure(
     name="OR",
     label="odds ratio",
@@ -126,6 +189,21 @@ RD = Measure(
     scale=IDENTITY,
     layout="binary",
     compute=risk_difference,
+)
+PETO = Measure(
+    name="PETO",
+    label="Peto odds ratio",
+    scale=LOG,
+    layout="binary",
+    compute=log_peto_odds_ratio,
+)
+AS = Measure(
+    name="AS",
+    label="arcsine difference",
+    scale=IDENTITY,
+    layout="binary",
+    compute=arcsine_difference,
+    zero_rule=False,
 )
 
 
@@ -160,13 +238,16 @@ def binary_effects(
     a, c = counts.events_treated, counts.events_control
     table = np.stack([a, counts.n_treated - a, c, counts.n_control - c]).astype(np.float64)
     zero = (table == 0).any(axis=0)
+    if not measure.zero_rule:
+        zero = np.zeros_like(zero)
     corrected = {"only0": zero, "all": np.ones_like(zero), "none": np.zeros_like(zero)}[correction]
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = measure.compute(*(table + corrected / 2))
     estimable = np.isfinite(y) & np.isfinite(v) & (v > 0)
     if not estimable.all():
         raise refusal(source, _not_estimable(counts.study, ~estimable, table, measure))
-    one_sided = ((table[[0, 2]] == 0).all(axis=0)) | ((table[[1, 3]] == 0).all(axis=0))
+    added = measure.zero_rule or correction == "all"
+    one_sided = added & ((table[[0, 2]] == 0).all(axis=0)) | ((table[[1, 3]] == 0).all(axis=0))
     return Effects(
         study=counts.study,
         y=y,

@@ -12,9 +12,7 @@ from bayesmeta.studies.layouts import LayoutKind
 
 type BoolArray = NDArray[np.bool_]
 type Correction = Literal["only0", "all", "none"]
-type TwoByTwo = Callable[
-    [FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]
-]
+type Formula = Callable[..., tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +27,18 @@ class Measure:
         Name in words: "odds ratio".
     scale : Scale
         Analysis scale, on which effects are pooled.
-    layout : {"binary", "contrast"}
+    layout : {"binary", "means", "rates", "single", "correlation", "contrast"}
         Data that it is computed from; every measure also takes contrasts that are on its scale.
     compute : callable or None
-        (a, b, c, d) -> (y, v): events and non-events, treated then control, to effects and
-        sampling variances on the analysis scale; any shape. None where effects are given.
+        Data to (y, v), effects and sampling variances on the analysis scale; any shape. Data are,
+        treated then control, "binary": (a, b, c, d), events and non-events; "means": (m1, sd1,
+        n1, m2, sd2, n2); "rates": (x1, t1, x2, t2); "single": (x, m), events and non-events;
+        "correlation": (r, n). None where effects are given.
+    zero_rule : bool
+        Whether the correction "only0" adds 1/2 where a count is zero. Not so for the arcsine
+        measures, which are finite there; as in metafor.
+    transformed : str
+        What the analysis scale is called, such as "log odds"; "" is "log NAME" or the name.
     default_effect_prior, default_heterogeneity_prior : str or None
         Priors on the analysis scale that are used, and said so, where none are given.
 
@@ -48,14 +53,16 @@ class Measure:
     label: str
     scale: Scale
     layout: LayoutKind
-    compute: TwoByTwo | None = None
+    compute: Formula | None = None
+    zero_rule: bool = True
+    transformed: str = ""
     default_effect_prior: str | None = None
     default_heterogeneity_prior: str | None = None
 
     @property
     def analysis_label(self) -> str:
         """Name of the effect on the analysis scale, such as "log OR"."""
-        return f"log {self.name}" if self.scale is LOG else self.name
+        return self.transformed or (f"log {self.name}" if self.scale is LOG else self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

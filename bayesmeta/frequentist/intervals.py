@@ -186,7 +186,7 @@ def prediction_interval(
     level: float,
     df: int | None = None,
 ) -> Interval:
-    """Give the interval for the true effect of a new study, as metafor prints it by default.
+    """Give the interval for the true effect of a new study.
 
     Parameters
     ----------
@@ -197,12 +197,14 @@ def prediction_interval(
     level : float
         Coverage, in (0.5, 1).
     df : int, optional
-        Degrees of freedom of the t distribution; not given, the normal one.
+        Degrees of freedom of the t distribution; not given, the normal one. Higgins, Thompson and
+        Spiegelhalter have the number of studies minus 2; metafor by default what the confidence
+        interval has.
 
     Returns
     -------
     Interval
-        estimate -+ quantile x sqrt(se^2 + tau2).
+        estimate -+ quantile x sqrt(se^2 + tau2); nan where `df` is 0.
 
     Raises
     ------
@@ -211,8 +213,8 @@ def prediction_interval(
 
     References
     ----------
-    Riley, Higgins and Deeks (2011), BMJ 342:d549, where the t distribution has k - 2 degrees of
-    freedom; here it is the normal one, or the t of the confidence interval (k - 1).
+    Higgins, Thompson and Spiegelhalter (2009), JRSS A 172:137; Riley, Higgins and Deeks (2011),
+    BMJ 342:d549.
 
     Examples
     --------

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmeta.errors import NotEstimableError
+from bayesmeta.frequentist.convergence import not_converged
 from bayesmeta.frequentist.least_squares import decorrelate, degrees_of_freedom, weighted_fit
 from bayesmeta.scales import FloatArray
 
 type BoolArray = NDArray[np.bool_]
 
 _NODES = 64  # of the search for the highest peak, evenly spaced in log(smallest variance + tau2)
+_CHUNK = 200_000  # numbers handled at once in that search
 
 
 def tau2_reml(y: FloatArray, S: FloatArray, X: FloatArray) -> FloatArray:
@@ -128,7 +129,7 @@ def fit_reml(
     The highest of 64 values between 0 and an upper bound that holds for any data brackets the
     maximum, so that a lower local one is not taken for it; then Newton steps on the score (Fisher
     steps where the likelihood is not concave) run inside the bracket, which each score narrows,
-    with a bisection whenever a step would leave it and at every fourth step.
+    with a bisection whenever a step would leave it or has not halved the one before.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def fit_reml(
     DesignError
         As many coefficients as rows.
     NotEstimableError
-        A step is still larger than `tol` after `max_iterations`.
+        A step is still larger than `tol` after `max_iterations`; of a batch, the members are named.
 
     References
     ----------
@@ -194,7 +195,7 @@ def fit_ml(
     DesignError
         As many coefficients as rows.
     NotEstimableError
-        A step is still larger than `tol` after `max_iterations`.
+        A step is still larger than `tol` after `max_iterations`; of a batch, the members are named.
 
     References
     ----------
@@ -238,10 +239,9 @@ def restricted_log_likelihood(
     """
     df = degrees_of_freedom(X)
     y, v, X = decorrelate(y, S, X)
-    constant = df * np.log(2 * np.pi) - weighted_fit(y, np.ones_like(v), X).log_det
-    V = v + np.asarray(tau2)[..., None]
-    fit = weighted_fit(y, V, X)
-    return np.asarray(-0.5 * (constant + np.log(V).sum(-1) + fit.log_det + fit.q))
+    plain = weighted_fit(y, np.ones_like(v), X)
+    constant = df * np.log(2 * np.pi) - plain.log_det
+    return np.asarray(_height(tau2, plain.residual, v, X, restricted=True) - 0.5 * constant)
 
 
 def log_likelihood(tau2: FloatArray, y: FloatArray, S: FloatArray, X: FloatArray) -> FloatArray:
@@ -270,9 +270,37 @@ def log_likelihood(tau2: FloatArray, y: FloatArray, S: FloatArray, X: FloatArray
     [-1.9285, -0.8997]
     """
     y, v, X = decorrelate(y, S, X)
+    residual = weighted_fit(y, np.ones_like(v), X).residual
+    constant = y.shape[-1] * np.log(2 * np.pi)
+    return np.asarray(_height(tau2, residual, v, X, restricted=False) - 0.5 * constant)
+
+
+def _height(
+    tau2: FloatArray, residual: FloatArray, v: FloatArray, X: FloatArray, *, restricted: bool
+) -> FloatArray:
+    """Give the log likelihood of tau2 without constants; `residual` is of any fit of `X`.
+
+    Each column of W^(1/2) X is projected out of the columns after it and of the residual in turn
+    (modified Gram-Schmidt), which needs no factorisation per member of a batch.
+    """
     V = v + np.asarray(tau2)[..., None]
-    fit = weighted_fit(y, V, X)
-    return np.asarray(-0.5 * (y.shape[-1] * np.log(2 * np.pi) + np.log(V).sum(-1) + fit.q))
+    root = 1.0 / np.sqrt(V)
+    left = residual * root
+    columns = [X[..., j] * root for j in range(X.shape[-1])]
+    height = np.log(V).sum(-1)
+    while columns:
+        first = columns.pop(0)
+        length = _dot(first, first)
+        if restricted:
+            height = height + np.log(length)
+        unit = first / length[..., None]
+        left = left - _dot(first, left)[..., None] * unit
+        columns = [column - _dot(first, column)[..., None] * unit for column in columns]
+    return np.asarray(-0.5 * (height + _dot(left, left)))
+
+
+def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("...r,...r->...", a, b))
 
 
 def _maximise(
@@ -290,13 +318,13 @@ def _maximise(
     unit = df / weighted_fit(y, v, X).trace_p
     divisor = df if restricted else X.shape[-2]
     upper = _upper_bound(plain.q / divisor, v)
-    t, low, high = _bracket(y, v, X, upper=upper, restricted=restricted)
+    t, low, high = _bracket(plain.residual, v, X, upper=upper, restricted=restricted)
     step = np.full_like(t, np.inf)
     for iteration in range(1, max_iterations + 1):
         score, information = _score(y, v, X, t, restricted=restricted)
         low = np.where(score > 0, t, low)
         high = np.where(score > 0, high, t)
-        step = score / information
+        before, step = step, score / information
         step = np.where((t == 0) & (score <= 0), 0.0, step)
         scale = tol * (t + unit)
         done = (np.abs(step) <= scale) | (high - low <= scale)
@@ -305,12 +333,15 @@ def _maximise(
                 tau2=t, boundary=t == 0, iterations=iteration, last_step=np.abs(step) / (t + unit)
             )
         ahead = t + step
-        bisect = (ahead <= low) | (ahead >= high) | (iteration % 4 == 0)
+        slow = np.abs(step) > np.abs(before) / 2
+        bisect = (ahead <= low) | (ahead >= high) | slow
         t = np.where(done, t, np.where(bisect, (low + high) / 2, ahead))
-    raise NotEstimableError(
-        f"{'REML' if restricted else 'ML'} did not converge in {max_iterations} steps: the last "
-        f"was still {float(np.max(np.abs(step) / (t + unit))):.1e} of its scale (tol {tol:.0e}). "
-        "DL needs no iteration."
+    raise not_converged(
+        "REML" if restricted else "ML",
+        done,
+        np.abs(step) / (t + unit),
+        tol=tol,
+        steps=max_iterations,
     )
 
 
@@ -326,13 +357,24 @@ def _upper_bound(s2: FloatArray, v: FloatArray) -> FloatArray:
 
 
 def _bracket(
-    y: FloatArray, v: FloatArray, X: FloatArray, *, upper: FloatArray, restricted: bool
+    residual: FloatArray,
+    v: FloatArray,
+    X: FloatArray,
+    *,
+    upper: FloatArray,
+    restricted: bool,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Give the highest of the nodes (...), and its neighbours below and above."""
     smallest = v.min(-1)
     share = np.linspace(0.0, 1.0, _NODES).reshape(-1, *(1,) * upper.ndim)
     nodes = smallest * np.expm1(share * np.log1p(upper / smallest))  # (node, ...)
-    height = (restricted_log_likelihood if restricted else log_likelihood)(nodes, y, v, X)
+    together = max(1, _CHUNK // max(1, nodes[0].size * v.shape[-1]))  # nodes, kept in the cache
+    height = np.concatenate(
+        [
+            _height(nodes[i : i + together], residual, v, X, restricted=restricted)
+            for i in range(0, _NODES, together)
+        ]
+    )
     best = np.expand_dims(height.argmax(0), 0)
 
     def at(index: NDArray[np.intp]) -> FloatArray:

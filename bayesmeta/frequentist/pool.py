@@ -8,15 +8,22 @@ from typing import get_args
 
 from bayesmeta.effects import Correction, compute_effects, get_measure
 from bayesmeta.errors import ModelError, NotEstimableError
-from bayesmeta.frequentist.counts import MANTEL_HAENSZEL
+from bayesmeta.frequentist.counts import MANTEL_HAENSZEL, REVMAN
 from bayesmeta.frequentist.intervals import require_level
-from bayesmeta.frequentist.reference import IntervalMethod, PooledEstimate, Reference
+from bayesmeta.frequentist.reference import (
+    IntervalMethod,
+    PooledEstimate,
+    PredictionMethod,
+    Reference,
+)
 from bayesmeta.frequentist.rows import (
     Task,
     pool_common,
     pool_mantel_haenszel,
+    pool_peto,
     pool_random,
     pool_revman,
+    pool_revman_random,
     undefined_row,
 )
 from bayesmeta.studies import StudyTable
@@ -32,15 +39,15 @@ class Method:
         What a table's reader sees.
     pool : callable
         Fills a row from a `Task`, or raises `NotEstimableError`.
-    counts : bool
-        It needs the 2x2 tables themselves.
+    counts : tuple of str
+        Measures it has, where it needs the 2x2 tables themselves; empty where it does not.
     intervals : tuple of str
         Interval methods it has.
     """
 
     label: str
     pool: Callable[[PooledEstimate, Task], PooledEstimate]
-    counts: bool = False
+    counts: tuple[str, ...] = ()
     intervals: tuple[IntervalMethod, ...] = ("wald", "t", "hksj", "hksj-adhoc")
 
 
@@ -52,6 +59,7 @@ def pool(
     interval: IntervalMethod = "wald",
     level: float = 0.95,
     correction: Correction = "only0",
+    pi: PredictionMethod = "metafor",
 ) -> Reference:
     """Pool the studies of a table as RevMan, Stata or metafor would.
 
@@ -66,13 +74,17 @@ def pool(
         for them keeps its row, with the reason in its notes.
     interval : {"wald", "t", "hksj", "hksj-adhoc"}
         Normal quantile; t(k - 1) quantile; t(k - 1) and the standard error of Hartung, Knapp,
-        Sidik and Jonkman; the same, never below the plain standard error. Mantel-Haenszel has
-        "wald" only.
+        Sidik and Jonkman; the same, never below the plain standard error. Mantel-Haenszel and
+        Peto have "wald" only.
     level : float
         Coverage of all intervals, in (0.5, 1).
     correction : {"only0", "all", "none"}
         Where 1/2 is added to the cells of 2x2 tables before the effects of single studies are
         computed. The Mantel-Haenszel sums have their own rule.
+    pi : {"metafor", "hts"}
+        Quantile of the prediction intervals: metafor's default, which is the one of `interval`
+        (normal for "wald", else t(k - 1)); or t(k - 2), after Higgins, Thompson and
+        Spiegelhalter. Every row names its own in `pi_method`.
 
     Returns
     -------
@@ -82,7 +94,8 @@ def pool(
     Raises
     ------
     ModelError
-        A method, interval, level or measure is unknown or does not fit the data.
+        A method, interval, prediction interval, level or measure is unknown or does not fit the
+        data.
     NotEstimableError
         A method asked for by name has no estimate for these data.
     StudyTableError
@@ -92,7 +105,7 @@ def pool(
     References
     ----------
     Viechtbauer (2010), Journal of Statistical Software 36(3), whose program metafor these numbers
-    agree with.
+    agree with; Higgins, Thompson and Spiegelhalter (2009), JRSS A 172:137.
 
     Examples
     --------
@@ -109,25 +122,32 @@ def pool(
     """
     require_level(level)
     _require_known(interval, get_args(IntervalMethod.__value__), "interval")
+    _require_known(pi, get_args(PredictionMethod.__value__), "prediction interval")
     get_measure(measure)  # an unknown one is told first
     by_name = methods is not None
     names = _chosen([methods] if isinstance(methods, str) else methods, studies, measure)
     effects = compute_effects(studies, measure, correction=correction)
-    task = Task(studies=studies, effects=effects, measure=measure, interval=interval, level=level)
+    task = Task(
+        studies=studies, effects=effects, measure=measure, interval=interval, level=level, pi=pi
+    )
     rows = tuple(_row(name, task, by_name=by_name) for name in names)
     return Reference(rows=rows, measure=measure, notes=tuple(effects.notes))
 
 
 def _chosen(methods: Sequence[str] | None, studies: StudyTable, measure: str) -> tuple[str, ...]:
     """Give the methods asked for, or those that these data allow."""
-    tables = studies.layout == "binary" and measure in MANTEL_HAENSZEL
+    tables = studies.layout == "binary"
+    fits = {
+        name: not method.counts or (tables and measure in method.counts)
+        for name, method in METHODS.items()
+    }
     if methods is None:
-        return tuple(name for name, method in METHODS.items() if tables or not method.counts)
+        return tuple(name for name in METHODS if fits[name])
     for name in methods:
         _require_known(name, tuple(METHODS), "method")
-        if METHODS[name].counts and not tables:
+        if not fits[name]:
             raise ModelError(
-                f"Method {name} pools 2x2 tables by {', '.join(MANTEL_HAENSZEL)}; this is "
+                f"Method {name} pools 2x2 tables by {', '.join(METHODS[name].counts)}; this is "
                 f"{measure} of a {studies.layout} table. Use EE, the inverse-variance form."
             )
     return tuple(dict.fromkeys(methods))
@@ -168,13 +188,13 @@ METHODS: dict[str, Method] = {
     "MH": Method(
         label="Mantel-Haenszel, common effect",
         pool=pool_mantel_haenszel,
-        counts=True,
+        counts=tuple(MANTEL_HAENSZEL),
         intervals=("wald",),
     ),
     "MH-RM": Method(
         label="Mantel-Haenszel, common effect, as in RevMan 5",
         pool=pool_revman,
-        counts=True,
+        counts=tuple(REVMAN),
         intervals=("wald",),
     ),
     "DL": _random("DL", "DerSimonian-Laird"),
@@ -185,5 +205,13 @@ METHODS: dict[str, Method] = {
     "SJ": _random("SJ", "Sidik-Jonkman"),
     "HE": _random("HE", "Hedges"),
     "HS": _random("HS", "Hunter-Schmidt"),
-    "DL2": _random("DL2", "two-step DerSimonian-Laird"),
+    "DL2": _random("DL2", "DerSimonian-Laird, two steps"),
+    "DL-MH": Method(
+        label="DerSimonian-Laird, random effects, about Mantel-Haenszel as in RevMan 5",
+        pool=pool_revman_random,
+        counts=tuple(REVMAN),
+    ),
+    "PETO": Method(
+        label="Peto, common effect", pool=pool_peto, counts=("OR",), intervals=("wald",)
+    ),
 }

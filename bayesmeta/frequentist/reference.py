@@ -11,6 +11,7 @@ import pandas as pd
 from bayesmeta.effects import get_measure
 
 type IntervalMethod = Literal["wald", "t", "hksj", "hksj-adhoc"]
+type PredictionMethod = Literal["metafor", "hts"]
 
 _NOT_IN_JSON = ("label", "level")
 _ON_BOTH_SCALES = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")

@@ -14,6 +14,7 @@ from bayesmeta.frequentist.counts import (
     BoolArray,
     CountEstimate,
     Tables,
+    peto_or,
 )
 from bayesmeta.frequentist.intervals import (
     prediction_interval,
@@ -27,12 +28,17 @@ from bayesmeta.frequentist.inverse_variance import (
     knapp_hartung_scale,
 )
 from bayesmeta.frequentist.least_squares import WeightedFit, decorrelate, weighted_fit
-from bayesmeta.frequentist.reference import IntervalMethod, PooledEstimate
-from bayesmeta.frequentist.tau2 import TAU2
+from bayesmeta.frequentist.reference import (
+    IntervalMethod,
+    PooledEstimate,
+    PredictionMethod,
+)
+from bayesmeta.frequentist.tau2 import TAU2, tau2_about
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
 _NAN = float("nan")
+_AT_BOUND = "tau2 is at its lower bound 0: the weights are those of a common effect"
 _NUMBERS = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high",
             "i2", "h2", "q", "q_p", "pi_low", "pi_high")  # fmt: skip
 
@@ -53,6 +59,8 @@ class Task:
         "wald", "t", "hksj" or "hksj-adhoc".
     level : float
         Coverage, in (0.5, 1).
+    pi : str
+        "metafor" or "hts", the quantile of prediction intervals.
     """
 
     studies: StudyTable
@@ -60,6 +68,7 @@ class Task:
     measure: str
     interval: IntervalMethod
     level: float
+    pi: PredictionMethod
 
 
 def undefined_row(name: str, label: str, task: Task, notes: Sequence[str] = ()) -> PooledEstimate:
@@ -100,7 +109,7 @@ def pool_random(row: PooledEstimate, task: Task, *, estimator: str) -> PooledEst
     row = _with_effect(row, weighted_fit(y, v + tau2, X), task)
     row = _noted(replace(row, tau2=tau2), *task.effects.notes)
     if tau2 == 0.0:
-        row = _noted(row, "tau2 is at its lower bound 0: the weights are those of a common effect")
+        row = _noted(row, _AT_BOUND)
     row = _with_heterogeneity(row, y, v, X, tau2=tau2)
     return _with_tau2_interval(_with_prediction(row, task), y, v, X)
 
@@ -124,6 +133,36 @@ def pool_revman(row: PooledEstimate, task: Task) -> PooledEstimate:
     1/2 is added to every cell of a table with a zero, before the sums and before the effects that
     Q compares; for OR and RR a double-zero study is left out of both.
     """
+    row, pooled, effects, kept = _revman(row, task)
+    return _with_spread(_with_counts(row, pooled, task), effects, kept)
+
+
+def pool_revman_random(row: PooledEstimate, task: Task) -> PooledEstimate:
+    """Fill a row by Review Manager's "M-H, random".
+
+    Inverse-variance weights with DerSimonian and Laird's tau2, whose Q is about the
+    Mantel-Haenszel estimate of `pool_revman`; corrections and left-out studies are as there.
+    """
+    row, pooled, effects, kept = _revman(row, task)
+    centre = float(pooled.estimate)
+    y, v = effects.y[kept], effects.S[kept]
+    X = np.ones((len(y), 1))
+    if len(y) == 1:
+        row = _noted(row, "tau not estimable from one study")
+        row = _with_effect(row, weighted_fit(y, v, X), task)
+        return replace(row, q=0.0, q_df=0, q_p=1.0)
+    tau2 = tau2_about(centre, y, v)
+    row = replace(_with_effect(row, weighted_fit(y, v + tau2, X), task), tau2=tau2)
+    row = _with_spread(row, effects, kept, centre=centre)
+    if tau2 == 0.0:
+        row = _noted(row, _AT_BOUND)
+    return _with_tau2_interval(_with_prediction(row, task), y, v, X)
+
+
+def _revman(
+    row: PooledEstimate, task: Task
+) -> tuple[PooledEstimate, CountEstimate, Effects, BoolArray]:
+    """Give the row with k and notes, the Mantel-Haenszel estimate, the effects and who is kept."""
     tables = Tables.of(task.studies.two_arm())
     zero = tables.double_zero
     if task.measure == "RD":
@@ -132,14 +171,29 @@ def pool_revman(row: PooledEstimate, task: Task) -> PooledEstimate:
         _require_two_sided(zero)
         kept = ~zero
     used = tables.take(kept)
-    row = _with_counts(row, REVMAN[task.measure](used.with_half_added()), task)
+    pooled = REVMAN[task.measure](used.with_half_added())
     row = replace(row, k=int(kept.sum()))
     if used.has_zero.any():
         row = _noted(row, f"1/2 added to every cell of: {_named(task, kept & tables.has_zero)}")
     if not kept.all():
         row = _noted(row, f"double-zero studies left out: {_named(task, ~kept)}")
     effects = compute_effects(task.studies, task.measure, correction="only0")
-    return _with_spread(row, effects, kept)
+    return row, pooled, effects, kept
+
+
+def pool_peto(row: PooledEstimate, task: Task) -> PooledEstimate:
+    """Fill a row by Peto's one-step odds ratio; Q is about it, with its own weights."""
+    tables = Tables.of(task.studies.two_arm())
+    zero = tables.double_zero
+    pooled = peto_or(tables)
+    row = _with_interval(row, float(pooled.estimate), float(pooled.se), task.level)
+    row = replace(row, tau2=0.0, q=float(pooled.q), q_df=int(pooled.q_df), q_p=float(pooled.q_p))
+    if zero.any():
+        row = _noted(row, f"double-zero studies add nothing: {_named(task, zero)}")
+    if not row.q_df:
+        return row
+    excess = max(0.0, row.q - row.q_df)
+    return replace(row, i2=100.0 * excess / row.q if excess else 0.0, h2=row.q / row.q_df)
 
 
 def _rows(task: Task) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -211,9 +265,15 @@ def _with_tau2_interval(
 
 
 def _with_prediction(row: PooledEstimate, task: Task) -> PooledEstimate:
-    df = None if task.interval == "wald" else row.q_df
+    if task.pi == "hts":
+        df, name = row.k - 2, "t(k - 2): estimate +- t"
+        if df == 0:
+            row = _noted(row, "prediction interval undefined: t(k - 2) needs three studies")
+    elif task.interval == "wald":
+        df, name = None, "z: estimate +- z"
+    else:
+        df, name = row.k - 1, "t(k - 1): estimate +- t"
     limits = prediction_interval(row.estimate, row.se, row.tau2, level=row.level, df=df)
-    name = "z: estimate +- z" if df is None else "t(k - 1): estimate +- t"
     return replace(
         row,
         pi_low=float(limits.low),
@@ -227,11 +287,14 @@ def _with_counts(row: PooledEstimate, pooled: CountEstimate, task: Task) -> Pool
     return replace(row, tau2=0.0)
 
 
-def _with_spread(row: PooledEstimate, effects: Effects, kept: BoolArray) -> PooledEstimate:
-    """Add Q about the Mantel-Haenszel estimate, with inverse-variance weights, over `kept`."""
+def _with_spread(
+    row: PooledEstimate, effects: Effects, kept: BoolArray, *, centre: float | None = None
+) -> PooledEstimate:
+    """Add Q about the row's estimate or another, with inverse-variance weights, over `kept`."""
     if kept.sum() < 2:
         return replace(row, q=0.0, q_df=0, q_p=1.0)
-    found = heterogeneity_about(row.estimate, effects.y[kept], effects.S[kept])
+    centre = row.estimate if centre is None else centre
+    found = heterogeneity_about(centre, effects.y[kept], effects.S[kept])
     return replace(
         row,
         q=float(found.q),

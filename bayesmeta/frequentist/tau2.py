@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmeta.errors import NotEstimableError
+from bayesmeta.frequentist.convergence import not_converged
 from bayesmeta.frequentist.least_squares import (
     WeightedFit,
     decorrelate,
@@ -60,6 +60,42 @@ def tau2_dl(y: FloatArray, S: FloatArray, X: FloatArray) -> FloatArray:
     fit = weighted_fit(*decorrelate(y, S, X))
     excess = fit.q - df  # Q minus its expectation at tau2 = 0
     return np.asarray(np.maximum(0.0, excess / fit.trace_p))
+
+
+def tau2_about(estimate: float, y: FloatArray, v: FloatArray) -> float:
+    """Between-study variance as DerSimonian-Laird's, with Q about an estimate made otherwise.
+
+    With Q about the Mantel-Haenszel estimate this is the tau2 of Review Manager's "M-H, random".
+
+    Parameters
+    ----------
+    estimate : float
+        Centre, on the analysis scale.
+    y, v : (row,)
+        At least two effects and their sampling variances.
+
+    Returns
+    -------
+    float
+        tau2 in squared units of `y`; 0 where Q is below its degrees of freedom.
+
+    Raises
+    ------
+    DesignError
+        One row only.
+
+    References
+    ----------
+    Deeks and Higgins (2010), Statistical algorithms in Review Manager 5.
+
+    Examples
+    --------
+    >>> round(tau2_about(0.5, np.array([0.1, 0.5, 0.9]), np.full(3, 0.04)), 6)
+    0.12
+    """
+    X = np.ones((len(y), 1))
+    excess = float(((y - estimate) ** 2 / v).sum()) - degrees_of_freedom(X)
+    return max(0.0, excess / float(weighted_fit(y, v, X).trace_p))
 
 
 def tau2_dl2(y: FloatArray, S: FloatArray, X: FloatArray) -> FloatArray:
@@ -340,8 +376,8 @@ def fit_eb(
     """Iterate the empirical Bayes equation for tau2 until it stands still, and report how.
 
     Each step goes to the weighted mean of k / (k - p) (residual^2) - v, kept inside a bracket of
-    the root that each Q narrows; every other step halves the bracket, on the scale of
-    log(smallest sampling variance + tau2).
+    the root that each Q narrows; where a step has not halved the error, the next one halves the
+    bracket, on the scale of log(smallest sampling variance + tau2).
 
     Parameters
     ----------
@@ -385,16 +421,16 @@ def fit_eb(
     for iteration in range(1, max_iterations + 1):
         fit = weighted_fit(y, v + t[..., None], X)
         low, high = np.where(fit.q > df, t, low), np.where(fit.q > df, high, t)
-        error = np.abs(_newton_step(fit, df)) / (t + smallest)
+        before, error = error, np.abs(_newton_step(fit, df)) / (t + smallest)
         error = np.where((t == 0) & (fit.q <= df), 0.0, error)
         done = (error <= tol) | (high - low <= tol * (t + smallest))
         if np.all(done):
             return RootFit(tau2=t, boundary=t == 0, iterations=iteration, last_step=error)
         ahead = t + (fit.q / df - 1.0) * k / fit.weight.sum(-1)
         halfway = np.sqrt((smallest + low) * (smallest + high)) - smallest
-        inside = (ahead >= low) & (ahead <= high) & (iteration % 2 == 1)
+        inside = (ahead >= low) & (ahead <= high) & (error <= before / 2)
         t = np.where(done, t, np.where(inside, ahead, np.clip(halfway, low, high)))
-    raise _not_converged("EB", max_iterations, error, tol)
+    raise not_converged("EB", done, error, tol=tol, steps=max_iterations)
 
 
 def tau2_where_q_is(
@@ -438,6 +474,7 @@ def tau2_where_q_is(
 
 def _by_moments(y: FloatArray, v: FloatArray, X: FloatArray, *, weight: FloatArray) -> FloatArray:
     """Equate y'Py for given weights with its expectation, tr(P diag(v)) + tau2 tr(P)."""
+    degrees_of_freedom(X)
     fit = weighted_fit(y, 1.0 / weight, X)
     diagonal = weight * (1.0 - (fit.basis**2).sum(-1))  # of P
     return np.asarray(np.maximum(0.0, (fit.q - (diagonal * v).sum(-1)) / fit.trace_p))
@@ -466,19 +503,12 @@ def _newton(
         error = step / (t + smallest)
         if np.all(error <= tol):
             return RootFit(tau2=t, boundary=t == 0, iterations=iteration, last_step=error)
-    raise _not_converged(name, max_iterations, error, tol)
+    raise not_converged(name, error <= tol, error, tol=tol, steps=max_iterations)
 
 
 def _newton_step(fit: WeightedFit, target: FloatArray | float) -> FloatArray:
     slope = ((fit.weight * fit.residual) ** 2).sum(-1)  # y'PPy = -dQ / dtau2
     return np.asarray((fit.q - target) / np.where(slope > 0, slope, 1.0))
-
-
-def _not_converged(name: str, iterations: int, error: FloatArray, tol: float) -> NotEstimableError:
-    return NotEstimableError(
-        f"{name} did not converge in {iterations} steps: the last was still "
-        f"{float(np.max(error)):.1e} of its scale (tol {tol:.0e}). DL needs no iteration."
-    )
 
 
 TAU2: dict[str, Callable[[FloatArray, FloatArray, FloatArray], FloatArray]] = {

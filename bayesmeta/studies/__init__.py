@@ -1,8 +1,27 @@
 """What was observed: study tables, read and validated."""
 
-from bayesmeta.studies.arrays import Contrasts, TwoArmCounts
+from bayesmeta.studies.arrays import (
+    Contrasts,
+    Correlations,
+    SingleCounts,
+    TwoArmCounts,
+    TwoArmMeans,
+    TwoArmRates,
+)
 from bayesmeta.studies.library import available, load
 from bayesmeta.studies.read import read_studies
-from bayesmeta.studies.table import StudyTable
+from bayesmeta.studies.table import HELD, StudyTable
 
-__all__ = ["Contrasts", "StudyTable", "TwoArmCounts", "available", "load", "read_studies"]
+__all__ = [
+    "HELD",
+    "Contrasts",
+    "Correlations",
+    "SingleCounts",
+    "StudyTable",
+    "TwoArmCounts",
+    "TwoArmMeans",
+    "TwoArmRates",
+    "available",
+    "load",
+    "read_studies",
+]

@@ -49,6 +49,87 @@ class Contrasts:
     variance: FloatArray
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TwoArmMeans:
+    """Means of two-arm studies.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Labels, in the order of the table.
+    mean_treated, sd_treated, mean_control, sd_control : (study,)
+        Mean and standard deviation (of persons, not of the mean) of each arm, in the unit of the
+        outcome.
+    n_treated, n_control : (study,)
+        Persons of each arm.
+    """
+
+    study: tuple[str, ...]
+    mean_treated: FloatArray
+    sd_treated: FloatArray
+    n_treated: IntArray
+    mean_control: FloatArray
+    sd_control: FloatArray
+    n_control: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TwoArmRates:
+    """Events and person-time of two-arm studies.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Labels, in the order of the table.
+    events_treated, events_control : (study,)
+        Events of each arm.
+    time_treated, time_control : (study,)
+        Person-time of each arm, in one unit.
+    """
+
+    study: tuple[str, ...]
+    events_treated: IntArray
+    time_treated: FloatArray
+    events_control: IntArray
+    time_control: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SingleCounts:
+    """Counts of studies of one group.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Labels, in the order of the table.
+    events, n : (study,)
+        Persons with the event, and all persons.
+    """
+
+    study: tuple[str, ...]
+    events: IntArray
+    n: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Correlations:
+    """One correlation per study.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Labels, in the order of the table.
+    r : (study,)
+        Pearson correlations, in (-1, 1).
+    n : (study,)
+        Pairs of observations.
+    """
+
+    study: tuple[str, ...]
+    r: FloatArray
+    n: IntArray
+
+
 def integers(column: pd.Series) -> IntArray:
     """Copy a column into a read-only array of int64."""
     array = column.to_numpy(dtype=np.int64, copy=True)

@@ -10,6 +10,7 @@ from bayesmeta.printed import Printed
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.cells import Cells
 from bayesmeta.studies.rules import MISSING, Sheet
+from bayesmeta.studies.table import KEYS, NUMBERS
 
 TREATED_CONTROL = ("treated", "control")
 _Z = float(ndtri(0.975))
@@ -42,6 +43,22 @@ def binary_frame(sheet: Sheet) -> pd.DataFrame:
             "events": events.astype(np.int64),
             "n": n.astype(np.int64),
         }
+        parts.append(pd.DataFrame(part, index=cells.index))
+    return pd.concat(parts).sort_index(kind="stable")
+
+
+def group_frame(sheet: Sheet) -> pd.DataFrame:
+    """Give one row per study, group and outcome, of other data than counts of two arms."""
+    cells, layout = sheet.cells.frame, sheet.layout
+    parts = []
+    for columns, label in zip(layout.groups, TREATED_CONTROL, strict=False):
+        part: dict[str, object] = {"study": cells["study"]}
+        if "arm" in KEYS[layout.kind]:
+            part["arm"] = label if layout.wide else cells["arm"]
+        part["outcome"] = cells.get("outcome", "")
+        for name, column in zip(NUMBERS[layout.kind], columns, strict=True):
+            count = name in ("events", "n")
+            part[name] = sheet.numbers[column].astype(np.int64 if count else np.float64)
         parts.append(pd.DataFrame(part, index=cells.index))
     return pd.concat(parts).sort_index(kind="stable")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from bayesmeta.errors import Problem
 
-type LayoutKind = Literal["binary", "contrast"]
+type LayoutKind = Literal["binary", "means", "rates", "single", "correlation", "contrast"]
 
 STUDY_NAMES = ("study", "trial", "author", "studlab")
 
@@ -37,7 +37,7 @@ class Layout:
 
     Attributes
     ----------
-    kind : {"binary", "contrast"}
+    kind : {"binary", "means", "rates", "single", "correlation", "contrast"}
         What the table holds.
     numbers : tuple of str
         Number columns that make the layout; all must be there.
@@ -46,7 +46,9 @@ class Layout:
     labels : tuple of str
         Label columns that must be there.
     arms : tuple of ArmColumns
-        Arms in one row: one in a tidy table, treated and control in a wide one.
+        Counts of the arms in one row: one in a tidy table, treated and control in a wide one.
+    groups : tuple of tuple of str
+        The same for other data than counts of two arms: columns in the order of the table's own.
     """
 
     kind: LayoutKind
@@ -54,6 +56,7 @@ class Layout:
     told: str
     labels: tuple[str, ...] = ()
     arms: tuple[ArmColumns, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -63,7 +66,7 @@ class Layout:
     @property
     def wide(self) -> bool:
         """Both arms stand in one row."""
-        return len(self.arms) == 2
+        return len(self.arms) == 2 or len(self.groups) == 2
 
 
 LAYOUTS = (
@@ -90,6 +93,46 @@ LAYOUTS = (
         arms=(ArmColumns(events="ai", n="n1i"), ArmColumns(events="ci", n="n2i")),
         told="read as a wide two-arm table: ai events out of n1i (treated), "
         "ci events out of n2i (control)",
+    ),
+    Layout(
+        kind="means",
+        labels=("study", "arm"),
+        numbers=("mean", "sd", "n"),
+        groups=(("mean", "sd", "n"),),
+        told="read as one row per study and arm: mean, standard deviation sd, n",
+    ),
+    Layout(
+        kind="means",
+        numbers=("m1i", "sd1i", "n1i", "m2i", "sd2i", "n2i"),
+        groups=(("m1i", "sd1i", "n1i"), ("m2i", "sd2i", "n2i")),
+        told="read as a wide two-arm table: mean m1i, standard deviation sd1i, n1i (treated), "
+        "m2i, sd2i, n2i (control)",
+    ),
+    Layout(
+        kind="rates",
+        labels=("study", "arm"),
+        numbers=("events", "time"),
+        groups=(("events", "time"),),
+        told="read as one row per study and arm: events in a person-time",
+    ),
+    Layout(
+        kind="rates",
+        numbers=("x1i", "t1i", "x2i", "t2i"),
+        groups=(("x1i", "t1i"), ("x2i", "t2i")),
+        told="read as a wide two-arm table: x1i events in person-time t1i (treated), "
+        "x2i events in t2i (control)",
+    ),
+    Layout(
+        kind="single",
+        numbers=("xi", "ni"),
+        groups=(("xi", "ni"),),
+        told="read as one group per study: xi events out of ni",
+    ),
+    Layout(
+        kind="correlation",
+        numbers=("ri", "ni"),
+        groups=(("ri", "ni"),),
+        told="read as one correlation per study: ri of ni pairs",
     ),
     Layout(
         kind="contrast",

@@ -12,6 +12,7 @@ from bayesmeta.studies.assemble import (
     binary_frame,
     contrast_frame,
     covariate_frame,
+    group_frame,
     parse_numbers,
 )
 from bayesmeta.studies.bundled import bundled_folders
@@ -37,7 +38,10 @@ def read_studies(
     Known layouts (further columns are kept as covariates and not used):
 
     - ``study, arm, events, n``: one row per study and arm;
+    - ``study, arm, mean, sd, n`` and ``study, arm, events, time`` (person-time) likewise;
     - ``ai, bi, ci, di`` or ``ai, n1i, ci, n2i``: both arms in one row, as in R's metafor;
+    - ``m1i, sd1i, n1i, m2i, sd2i, n2i`` (means) and ``x1i, t1i, x2i, t2i`` (rates) likewise;
+    - ``xi, ni``: events of one group; ``ri, ni``: a correlation and its number of pairs;
     - ``estimate, se``, ``estimate, ci_low, ci_high`` (95%, Wald), ``yi, vi`` or ``yi, sei``: one
       contrast per study, on the analysis scale (logarithms of ratios).
 
@@ -99,7 +103,8 @@ def _read(cells: Cells) -> StudyTable:
     notes = (layout.told, *renamed, *numbered, *cells.notes)
     if covariates:
         notes = (*notes, f"kept as covariates, not used: {', '.join(covariates)}")
-    frame = binary_frame(sheet) if layout.kind == "binary" else contrast_frame(sheet)
+    assemble = {"binary": binary_frame, "contrast": contrast_frame}.get(layout.kind, group_frame)
+    frame = assemble(sheet)
     printed = None
     if layout.kind == "contrast" and set(layout.numbers) <= cells.written:
         printed = cells.frame[list(layout.numbers)]

@@ -16,11 +16,13 @@ from bayesmeta.errors import Problem
 from bayesmeta.printed import Printed
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.cells import Cells
-from bayesmeta.studies.layouts import Layout
+from bayesmeta.studies.layouts import Layout, LayoutKind
 
 MISSING = ("", "na", "n/a", "nan", "none", "null", ".", "-", "?")
 _LARGEST_COUNT = 2**53
 _OFF_CENTRE = 0.1
+_LARGEST_NUMBER = 1e100
+_MEASURED = ("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ri")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,7 +97,10 @@ def numbers_unreadable(sheet: Sheet) -> Iterator[Problem]:
 
 def counts_not_whole(sheet: Sheet) -> Iterator[Problem]:
     """Find counts that are negative, fractional or beyond counting."""
-    for column, count in sheet.numbers.items():
+    for column in sheet.numbers:
+        if not _counts(sheet.layout, column):
+            continue
+        count = sheet.numbers[column]
         for i in _rows(count < 0):
             yield sheet.at(i, column, "a negative count", "Counts start at 0.")
         for i in _rows((count > 0) & (count % 1 > 0)):
@@ -136,9 +141,60 @@ def arms_empty(sheet: Sheet) -> Iterator[Problem]:
             yield sheet.at(i, column, "an arm without patients", "Correct or remove the study.")
 
 
+def groups_exceeded(sheet: Sheet) -> Iterator[Problem]:
+    """Find single groups that are empty, or with more events than persons."""
+    for events, n in sheet.layout.groups:
+        for i in _rows((sheet.numbers[events] > sheet.numbers[n]) & (sheet.numbers[n] > 0)):
+            what = f"more events than patients ({n} = {sheet.text(i, n)})"
+            yield sheet.at(i, events, what, "Are the columns swapped?")
+        for i in _rows(sheet.numbers[n] == 0):
+            yield sheet.at(i, n, "a group without patients", "Correct or remove the study.")
+
+
+def deviations_unfit(sheet: Sheet) -> Iterator[Problem]:
+    """Find standard deviations that are not above zero, or whose arm has no two patients."""
+    for mean, sd, n in sheet.layout.groups:
+        for i in _rows(sheet.numbers[sd] < 0):
+            yield sheet.at(i, sd, "a negative standard deviation", "Check the column.")
+        for i in _rows(sheet.numbers[sd] == 0):
+            fix = "Derive it from the reported standard error or interval, or remove the study."
+            yield sheet.at(i, sd, "a standard deviation of zero gives infinite weight", fix)
+        for i in _rows((sheet.numbers[n] >= 0) & (sheet.numbers[n] < 2)):
+            what = "an arm of fewer than 2 patients has no standard deviation"
+            yield sheet.at(i, n, what, "Correct or remove the study.")
+        for column in (mean, sd):
+            for i in _rows(np.abs(sheet.numbers[column]) > _LARGEST_NUMBER):
+                yield sheet.at(i, column, "too large a number", "Check the digits.")
+        for i in _rows((sheet.numbers[sd] > 0) & (sheet.numbers[sd] < 1 / _LARGEST_NUMBER)):
+            yield sheet.at(i, sd, "too small a standard deviation", "Check the digits.")
+
+
+def times_not_positive(sheet: Sheet) -> Iterator[Problem]:
+    """Find arms without person-time."""
+    for _, time in sheet.layout.groups:
+        for i in _rows(sheet.numbers[time] <= 0):
+            yield sheet.at(i, time, "no person-time", "Correct or remove the study.")
+        far = (sheet.numbers[time] > _LARGEST_NUMBER) | (sheet.numbers[time] < 1 / _LARGEST_NUMBER)
+        for i in _rows(far & (sheet.numbers[time] > 0)):
+            yield sheet.at(i, time, "a person-time beyond measure", "Check the digits.")
+
+
+def correlations_unfit(sheet: Sheet) -> Iterator[Problem]:
+    """Find correlations outside (-1, 1), or of fewer than 4 pairs."""
+    for r, n in sheet.layout.groups:
+        for i in _rows(np.abs(sheet.numbers[r]) > 1):
+            yield sheet.at(i, r, "no correlation: it is outside (-1, 1)", "Check the digits.")
+        for i in _rows(np.abs(sheet.numbers[r]) == 1):
+            fix = "Give more digits, or remove the study."
+            yield sheet.at(i, r, "a correlation of 1 or -1 has no variance", fix)
+        for i in _rows((sheet.numbers[n] >= 0) & (sheet.numbers[n] < 4)):
+            what = "a correlation of fewer than 4 pairs has no variance"
+            yield sheet.at(i, n, what, "Correct or remove the study.")
+
+
 def arms_single(sheet: Sheet) -> Iterator[Problem]:
     """Find studies that report one arm only."""
-    if sheet.layout.wide:
+    if sheet.layout.wide or "arm" not in sheet.layout.labels:
         return
     for label, rows in _grouped(sheet, ("study", "outcome")):
         if len(rows) == 1 and all(label) and rows[0] not in sheet.cells.broken:
@@ -191,7 +247,20 @@ BINARY_RULES: tuple[Rule, ...] = (
     arms_empty,
     arms_single,
 )
+MEANS_RULES: tuple[Rule, ...] = (*COMMON_RULES, counts_not_whole, deviations_unfit, arms_single)
+RATES_RULES: tuple[Rule, ...] = (*COMMON_RULES, counts_not_whole, times_not_positive, arms_single)
+SINGLE_RULES: tuple[Rule, ...] = (*COMMON_RULES, counts_not_whole, groups_exceeded)
+CORRELATION_RULES: tuple[Rule, ...] = (*COMMON_RULES, counts_not_whole, correlations_unfit)
 CONTRAST_RULES: tuple[Rule, ...] = (*COMMON_RULES, spreads_not_positive, intervals_unfit)
+
+RULES: dict[LayoutKind, tuple[Rule, ...]] = {
+    "binary": BINARY_RULES,
+    "means": MEANS_RULES,
+    "rates": RATES_RULES,
+    "single": SINGLE_RULES,
+    "correlation": CORRELATION_RULES,
+    "contrast": CONTRAST_RULES,
+}
 
 
 def problems_of(sheet: Sheet) -> list[Problem]:
@@ -207,9 +276,16 @@ def problems_of(sheet: Sheet) -> list[Problem]:
     list of Problem
         Problems of the shape first, then by row.
     """
-    rules = BINARY_RULES if sheet.layout.kind == "binary" else CONTRAST_RULES
-    found = [*sheet.cells.problems, *(problem for rule in rules for problem in rule(sheet))]
+    found = [
+        *sheet.cells.problems,
+        *(problem for rule in RULES[sheet.layout.kind] for problem in rule(sheet)),
+    ]
     return sorted(found, key=lambda problem: -1 if problem.row is None else problem.row)
+
+
+def _counts(layout: Layout, column: str) -> bool:
+    """Say whether a number column of this layout holds counts."""
+    return layout.kind == "binary" or column not in _MEASURED
 
 
 def _why_no_number(text: str) -> tuple[str, str]:

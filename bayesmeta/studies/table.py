@@ -7,12 +7,51 @@ import pandas as pd
 
 from bayesmeta.errors import Problem
 from bayesmeta.studies import choices
-from bayesmeta.studies.arrays import Contrasts, TwoArmCounts, floats, integers
+from bayesmeta.studies.arrays import (
+    Contrasts,
+    Correlations,
+    SingleCounts,
+    TwoArmCounts,
+    TwoArmMeans,
+    TwoArmRates,
+    floats,
+    integers,
+)
 from bayesmeta.studies.layouts import LayoutKind
 from bayesmeta.studies.refusal import refusal
 
-KEYS = {"binary": ("study", "arm", "outcome"), "contrast": ("study", "outcome")}
-NUMBERS = {"binary": ("events", "n"), "contrast": ("estimate", "se", "variance")}
+KEYS: dict[LayoutKind, tuple[str, ...]] = {
+    "binary": ("study", "arm", "outcome"),
+    "means": ("study", "arm", "outcome"),
+    "rates": ("study", "arm", "outcome"),
+    "single": ("study", "outcome"),
+    "correlation": ("study", "outcome"),
+    "contrast": ("study", "outcome"),
+}
+NUMBERS: dict[LayoutKind, tuple[str, ...]] = {
+    "binary": ("events", "n"),
+    "means": ("mean", "sd", "n"),
+    "rates": ("events", "time"),
+    "single": ("events", "n"),
+    "correlation": ("r", "n"),
+    "contrast": ("estimate", "se", "variance"),
+}
+HELD: dict[LayoutKind, str] = {
+    "binary": "counts",
+    "means": "means",
+    "rates": "events and person-time",
+    "single": "counts of one group",
+    "correlation": "correlations",
+    "contrast": "contrasts",
+}
+_MEASURES: dict[LayoutKind, str] = {
+    "binary": "counts, such as OR",
+    "means": "means, such as MD",
+    "rates": "rates, such as IRR",
+    "single": "one group, such as PLO",
+    "correlation": "correlations, such as ZCOR",
+    "contrast": "contrasts, such as GEN",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,9 +62,9 @@ class StudyTable:
 
     Attributes
     ----------
-    layout : {"binary", "contrast"}
-        "binary": one row per study and arm (and outcome). "contrast": one row per study (and
-        outcome).
+    layout : {"binary", "means", "rates", "single", "correlation", "contrast"}
+        "binary", "means", "rates": one row per study and arm (and outcome). "single",
+        "correlation", "contrast": one row per study (and outcome).
     source : str
         File name, bundled name, or "DataFrame".
     arms : (str, str) or None
@@ -58,7 +97,9 @@ class StudyTable:
     def frame(self) -> pd.DataFrame:
         """Copy of the data.
 
-        Binary: study, arm, outcome, events, n. Contrast: study, outcome, estimate, se, variance.
+        Binary: study, arm, outcome, events, n. Means: study, arm, outcome, mean, sd, n. Rates:
+        study, arm, outcome, events, time. Single: study, outcome, events, n. Correlation: study,
+        outcome, r, n. Contrast: study, outcome, estimate, se, variance.
         Covariates follow. The outcome is "" where the table names none.
         """
         return self._frame.copy()
@@ -88,8 +129,8 @@ class StudyTable:
 
     @property
     def arm_names(self) -> tuple[str, ...]:
-        """Names of the arms, in order of first appearance; none in a contrast-level table."""
-        return self._labels("arm") if self.layout == "binary" else ()
+        """Names of the arms, in order of first appearance; none where a study is one row."""
+        return self._labels("arm") if "arm" in KEYS[self.layout] else ()
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -221,14 +262,7 @@ class StudyTable:
         StudyTableError
             Contrast-level data, arms not chosen, or several outcomes.
         """
-        if self.layout != "binary":
-            what = "the table holds contrasts, not counts"
-            self._refuse([Problem(what=what, fix="Use a measure for contrasts, such as GEN.")])
-        left_open = list(choices.left_open(self._labels("outcome"), self.arms, self.arm_names))
-        if self.arms is None or left_open:
-            raise refusal(self.source, left_open)
-        by_study = {name: rows.set_index("study") for name, rows in self._frame.groupby("arm")}
-        treated, control = (by_study[name].loc[list(self.studies)] for name in self.arms)
+        treated, control = self._two_arms("binary")
         return TwoArmCounts(
             study=self.studies,
             events_treated=integers(treated["events"]),
@@ -236,6 +270,86 @@ class StudyTable:
             events_control=integers(control["events"]),
             n_control=integers(control["n"]),
         )
+
+    def means(self) -> TwoArmMeans:
+        """Give means, standard deviations and sizes of the two arms, study by study.
+
+        Returns
+        -------
+        TwoArmMeans
+            Read-only arrays, studies in the order of the table.
+
+        Raises
+        ------
+        StudyTableError
+            Other data than means, arms not chosen, or several outcomes.
+        """
+        treated, control = self._two_arms("means")
+        return TwoArmMeans(
+            study=self.studies,
+            mean_treated=floats(treated["mean"]),
+            sd_treated=floats(treated["sd"]),
+            n_treated=integers(treated["n"]),
+            mean_control=floats(control["mean"]),
+            sd_control=floats(control["sd"]),
+            n_control=integers(control["n"]),
+        )
+
+    def rates(self) -> TwoArmRates:
+        """Give events and person-time of the two arms, study by study.
+
+        Returns
+        -------
+        TwoArmRates
+            Read-only arrays, studies in the order of the table.
+
+        Raises
+        ------
+        StudyTableError
+            Other data than events and person-time, arms not chosen, or several outcomes.
+        """
+        treated, control = self._two_arms("rates")
+        return TwoArmRates(
+            study=self.studies,
+            events_treated=integers(treated["events"]),
+            time_treated=floats(treated["time"]),
+            events_control=integers(control["events"]),
+            time_control=floats(control["time"]),
+        )
+
+    def single(self) -> SingleCounts:
+        """Give the counts of studies of one group.
+
+        Returns
+        -------
+        SingleCounts
+            Read-only arrays, studies in the order of the table.
+
+        Raises
+        ------
+        StudyTableError
+            Other data than counts of one group, or several outcomes.
+        """
+        frame = self._rows("single")
+        return SingleCounts(
+            study=self.studies, events=integers(frame["events"]), n=integers(frame["n"])
+        )
+
+    def correlations(self) -> Correlations:
+        """Give the correlations, study by study.
+
+        Returns
+        -------
+        Correlations
+            Read-only arrays, studies in the order of the table.
+
+        Raises
+        ------
+        StudyTableError
+            Other data than correlations, or several outcomes.
+        """
+        frame = self._rows("correlation")
+        return Correlations(study=self.studies, r=floats(frame["r"]), n=integers(frame["n"]))
 
     def contrast(self) -> Contrasts:
         """Give the estimates and their variances, study by study.
@@ -250,15 +364,33 @@ class StudyTable:
         StudyTableError
             Counts instead of contrasts, or several outcomes.
         """
-        if self.layout != "contrast":
-            what = "the table holds counts, not contrasts"
-            self._refuse([Problem(what=what, fix="Use a measure for counts, such as OR.")])
-        self._refuse(choices.left_open(self._labels("outcome"), None, ()))
+        frame = self._rows("contrast")
         return Contrasts(
             study=self.studies,
-            estimate=floats(self._frame["estimate"]),
-            variance=floats(self._frame["variance"]),
+            estimate=floats(frame["estimate"]),
+            variance=floats(frame["variance"]),
         )
+
+    def _two_arms(self, layout: LayoutKind) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Give the rows of the treated and of the control arm, one per study."""
+        self._require(layout)
+        left_open = list(choices.left_open(self._labels("outcome"), self.arms, self.arm_names))
+        if self.arms is None or left_open:
+            raise refusal(self.source, left_open)
+        by_study = {name: rows.set_index("study") for name, rows in self._frame.groupby("arm")}
+        treated, control = (by_study[name].loc[list(self.studies)] for name in self.arms)
+        return treated, control
+
+    def _rows(self, layout: LayoutKind) -> pd.DataFrame:
+        """Give the rows of a table with one row per study."""
+        self._require(layout)
+        self._refuse(choices.left_open(self._labels("outcome"), None, ()))
+        return self._frame
+
+    def _require(self, layout: LayoutKind) -> None:
+        if self.layout != layout:
+            what = f"the table holds {HELD[self.layout]}, not {HELD[layout]}"
+            self._refuse([Problem(what=what, fix=f"Use a measure for {_MEASURES[self.layout]}.")])
 
     def _labels(self, column: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self._frame[column].tolist()))

@@ -6,10 +6,15 @@ from frequentist.metafor_cases import TABLES
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy import stats
 from tolerances import CLOSED
 
 from bayesmeta.errors import NotEstimableError
-from bayesmeta.frequentist.counts import MANTEL_HAENSZEL, REVMAN, Tables
+from bayesmeta.frequentist.counts import MANTEL_HAENSZEL, REVMAN, Tables, peto_or
+
+cells = st.integers(1, 300)
+studies = st.lists(st.tuples(cells, cells, cells, cells), min_size=1, max_size=6)
+zero_or_more = st.integers(0, 40)
 
 
 def tables(a, b, c, d):
@@ -24,6 +29,63 @@ def test_mantel_haenszel_agrees_with_metafor(name, measure, golden):
     found = MANTEL_HAENSZEL[measure](tables(data["ai"], data["bi"], data["ci"], data["di"]))
     want = data[measure]["mantel_haenszel"]
     assert_allclose([found.estimate, found.se], [want["beta"], want["se"]], rtol=CLOSED)
+
+
+@pytest.mark.parametrize("name", [name for name, measure in TABLES if measure == "OR"])
+def test_peto_agrees_with_metafor(name, golden):
+    data = golden("metafor_pool")[name]
+    found = peto_or(tables(data["ai"], data["bi"], data["ci"], data["di"]))
+    want = data["OR"]["peto"]
+    assert_allclose(
+        [found.estimate, found.se, found.q, found.q_p],
+        [want["beta"], want["se"], want["QE"], want["QEp"]],
+        rtol=CLOSED,
+    )
+
+
+def slow_peto(rows):
+    """Peto by the book: observed minus expected over the hypergeometric variance."""
+    terms = []
+    for a, b, c, d in rows:
+        moments = stats.hypergeom(a + b + c + d, a + c, a + b)
+        if moments.var() > 0:
+            terms.append((a - moments.mean(), moments.var()))
+    z, v = (np.array(x) for x in zip(*terms, strict=True))
+    mean = z.sum() / v.sum()
+    return mean, v.sum() ** -0.5, (v * (z / v - mean) ** 2).sum(), len(terms) - 1
+
+
+@given(st.lists(st.tuples(*[zero_or_more] * 4), min_size=1, max_size=6))
+def test_peto_is_the_score_over_the_hypergeometric_variance(rows):
+    rows = [(3, 4, 5, 6), *(row for row in rows if row[0] + row[1] and row[2] + row[3])]
+    found = peto_or(tables(*zip(*rows, strict=True)))
+    estimate, se, q, df = slow_peto(rows)
+    assert_allclose(found.estimate, estimate, rtol=1e-9, atol=1e-11)
+    assert_allclose(found.se, se, rtol=1e-10)
+    assert_allclose(found.q, q, rtol=1e-8, atol=1e-10)
+    assert found.q_df == df
+
+
+@given(studies)
+def test_swapping_the_arms_flips_the_sign_of_peto(rows):
+    a, b, c, d = zip(*rows, strict=True)
+    one, other = peto_or(tables(a, b, c, d)), peto_or(tables(c, d, a, b))
+    assert_allclose(other.estimate, -one.estimate, rtol=1e-9, atol=1e-12)
+    assert_allclose([other.se, other.q], [one.se, one.q], rtol=1e-8, atol=1e-11)
+
+
+def test_peto_has_no_estimate_from_double_zero_studies():
+    with pytest.raises(NotEstimableError, match="Peto's method has no finite estimate"):
+        peto_or(tables([0, 9], [12, 0], [0, 8], [9, 0]))
+
+
+def test_leading_axes_of_peto_are_a_batch():
+    a, b, c, d = np.random.default_rng(4).integers(1, 50, size=(4, 5, 7))
+    found = peto_or(tables(a, b, c, d))
+    for i in range(5):
+        one = peto_or(tables(a[i], b[i], c[i], d[i]))
+        for field in fields(one):
+            assert_allclose(getattr(found, field.name)[i], getattr(one, field.name), rtol=1e-12)
 
 
 def slow_mantel_haenszel(measure, rows):
@@ -58,10 +120,6 @@ def test_the_revman_form_adds_one_half_before_the_sums(measure):
     estimate, variance = slow_mantel_haenszel(measure, by_hand)
     assert_allclose(found.estimate, estimate, rtol=1e-13)
     assert_allclose(found.se**2, variance, rtol=1e-13)
-
-
-cells = st.integers(1, 300)
-studies = st.lists(st.tuples(cells, cells, cells, cells), min_size=1, max_size=6)
 
 
 @pytest.mark.parametrize("measure", MANTEL_HAENSZEL)

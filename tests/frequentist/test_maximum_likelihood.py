@@ -55,6 +55,18 @@ def dense_likelihood(t, y, S, X):
     return -0.5 * (np.linalg.slogdet(V)[1] + r @ W @ r)
 
 
+@given(st.data(), effect_sets(min_rows=5, moderators=2), st.floats(0, 5))
+def test_both_likelihoods_equal_a_dense_one_for_any_design_and_covariance(data, effects, t):
+    y, v, X = effects.arrays
+    S = data.draw(covariances(len(y))) if data.draw(st.booleans()) else np.diag(v)
+    k, df = len(y), len(y) - 3
+    full = dense_likelihood(t, y, S, X) - 0.5 * k * np.log(2 * np.pi)
+    assert_allclose(log_likelihood(np.array(t), y, S, X), full, rtol=1e-7, atol=1e-7)
+    constant = df * np.log(2 * np.pi) - np.linalg.slogdet(X.T @ X)[1]
+    rest = dense_restricted_likelihood(t, y, S, X) - 0.5 * constant
+    assert_allclose(restricted_log_likelihood(np.array(t), y, S, X), rest, rtol=1e-7, atol=1e-7)
+
+
 @given(st.data(), effect_sets(min_rows=4, moderators=1))
 def test_no_tau2_is_more_likely_than_the_ml_estimate(data, effects):
     y, v, X = effects.arrays
@@ -94,6 +106,35 @@ def test_a_fit_reports_its_last_step_and_raises_when_stopped_early(fitted, name)
     assert fit.last_step <= 1e-12
     with pytest.raises(NotEstimableError, match=f"^{name} did not converge in 1 steps"):
         fitted(y, v, X, max_iterations=1)
+
+
+@pytest.mark.parametrize(("fitted", "name"), [(fit_reml, "REML"), (fit_ml, "ML")])
+def test_members_of_a_batch_that_did_not_converge_are_named(fitted, name):
+    y = np.array([[0.1, 0.9, -0.4], [0.1, 0.1, 0.1]])
+    v, X = np.array([0.1, 0.01, 0.2]), np.ones((3, 1))
+    with pytest.raises(NotEstimableError, match=rf"^{name} did .* for 1 of 2 fits, at \(0\): "):
+        fitted(y, np.stack([v, v]), X, max_iterations=1)
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+def test_ten_thousand_fits_at_once_all_stand_where_the_score_is_zero(restricted):
+    rng = np.random.default_rng(11)
+    v = 10 ** rng.uniform(-3, 1, size=(10_000, 10))
+    y = rng.normal(size=v.shape) * np.sqrt(v + 0.1)
+    fit = (fit_reml if restricted else fit_ml)(y, v, np.ones((10, 1)))
+
+    def score(t):
+        w = 1 / (v + t[:, None])
+        total = w.sum(1)
+        mean = (w * y).sum(1) / total
+        q2 = (w**2 * (y - mean[:, None]) ** 2).sum(1)
+        return q2 - total + (restricted * (w**2).sum(1) / total)
+
+    unit = fit.tau2 + v.min(1)
+    above, below = score(fit.tau2 + 1e-10 * unit), score(fit.tau2 - 1e-10 * unit)
+    assert (above < 0).all()
+    assert (below[~fit.boundary] > 0).all()
+    assert 0.01 < fit.boundary.mean() < 0.99
 
 
 @pytest.mark.parametrize("fitted", [fit_reml, fit_ml])

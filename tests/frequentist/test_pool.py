@@ -97,6 +97,43 @@ def test_mantel_haenszel_rows_agree_with_metafor(name, measure, golden):
     assert np.isnan([row.tau2_ci_low, row.tau2_ci_high, row.pi_low, row.pi_high]).all()
 
 
+@pytest.mark.parametrize("name", [name for name, measure in TABLES if measure == "OR"])
+def test_peto_rows_agree_with_metafor(name, golden):
+    data = golden("metafor_pool")[name]
+    want = data["OR"]["peto"]
+    row = pool(*table_of(data, "OR"), methods="PETO")["PETO"]
+    keys = ["beta", "se", "ci_lb", "ci_ub", "pval", "QE", "QEp"]
+    found = [row.estimate, row.se, row.ci_low, row.ci_high, row.p_value, row.q, row.q_p]
+    assert_allclose(found, [want[key] for key in keys], **near("PETO"))
+    assert_allclose(row.i2, 100 * max(0, 1 - row.q_df / row.q), rtol=1e-12)
+    assert_allclose(row.h2, row.q / row.q_df, rtol=1e-12)
+    assert row.tau2 == 0.0
+
+
+def test_peto_of_one_study_is_its_one_newton_step():
+    row = pool(wide([(4, 20, 6, 18)]), "OR", methods="PETO")["PETO"]
+    variance = 24 * 24 * 10 * 38 / (48**2 * 47)
+    assert_allclose([row.estimate, row.se], [-1 / variance, variance**-0.5], rtol=1e-12)
+    assert (row.k, row.q, row.q_df, row.q_p) == (1, 0.0, 0, 1.0)
+    assert np.isnan([row.i2, row.h2]).all()
+
+
+def test_peto_names_the_studies_that_add_nothing():
+    rows = [(4, 20, 6, 18), (0, 15, 0, 14), (5, 30, 9, 25)]
+    with_it = pool(wide(rows), "OR", methods="PETO")["PETO"]
+    without = pool(wide([rows[0], rows[2]]), "OR", methods="PETO")["PETO"]
+    assert with_it.estimate == without.estimate
+    assert (with_it.k, with_it.q_df) == (3, 1)
+    assert with_it.notes == ("double-zero studies add nothing: study 2",)
+
+
+def test_peto_pools_odds_ratios_only():
+    studies = wide([(4, 20, 6, 18), (5, 30, 9, 25)])
+    with pytest.raises(ModelError, match="PETO pools 2x2 tables by OR; this is RR"):
+        pool(studies, "RR", methods="PETO")
+    assert "PETO" not in pool(studies, "RR").methods
+
+
 def test_all_intervals_of_a_row_have_its_level(golden):
     block = golden("metafor_pool")["raudenbush1985"]["GEN"]
     y, v = np.array(block["yi"]), np.array(block["vi"])
@@ -111,6 +148,32 @@ def test_all_intervals_of_a_row_have_its_level(golden):
         w = 1 / (v + tau2)
         q = (w * (y - (w * y).sum() / w.sum()) ** 2).sum()
         assert_allclose(q, quantile, rtol=1e-10)
+
+
+@pytest.mark.parametrize("method", RANDOM)
+@pytest.mark.parametrize("interval", ["wald", "hksj"])
+def test_the_hts_prediction_interval_has_k_minus_2_degrees_of_freedom(method, interval, golden):
+    data = golden("metafor_pool")["bcg"]
+    want = data["OR"]["inverse_variance"][method]
+    studies, _ = table_of(data, "OR")
+    row = pool(studies, "OR", methods=method, interval=interval, pi="hts")[method]
+    se = want["se"] if interval == "wald" else want["knha"]["se"]
+    half = 2.2009851600916384 * math.sqrt(se**2 + want["tau2"])  # qt(0.975, 11)
+    found = [row.pi_low, row.pi_high]
+    assert_allclose(found, [want["beta"] - half, want["beta"] + half], **near(method))
+    assert row.pi_method == "t(k - 2): estimate +- t sqrt(se^2 + tau2)"
+
+
+def test_two_studies_have_no_hts_prediction_interval_and_say_so():
+    row = pool(contrasts([0.1, 0.9], [0.1, 0.1]), "GEN", methods="DL", pi="hts")["DL"]
+    assert np.isnan([row.pi_low, row.pi_high]).all()
+    assert "prediction interval undefined: t(k - 2) needs three studies" in row.notes
+    assert math.isfinite(row.ci_high)
+
+
+def test_an_unknown_prediction_interval_gets_a_suggestion():
+    with pytest.raises(ModelError, match=r"Unknown prediction interval 'HTS'.*Did you mean 'hts'"):
+        pool(contrasts([0.1], [0.1]), "GEN", pi="HTS")
 
 
 def test_a_published_reml_fit_comes_out(golden):
@@ -135,6 +198,42 @@ def test_a_row_printed_by_revman_comes_out(golden):
     assert {key: f"{value:.2f}" for key, value in found.items()} == printed
 
 
+def test_a_random_row_printed_by_revman_comes_out():
+    # Zhou et al. (2019), Drug Des Devel Ther 13:857, Table 2: tacrolimus with mycophenolate and
+    # glucocorticoids v cyclophosphamide and glucocorticoids, complete remission, "M-H, random".
+    # With arms of 20 and 181, the counts of the two trials are the only ones that give that row.
+    studies = wide([(10, 10, 1, 19), (83, 98, 46, 135)])
+    row = pool(studies, "OR", methods="DL-MH")["DL-MH"]
+    numbers = [row.estimate, row.ci_low, row.ci_high]
+    assert [f"{math.exp(x):.2f}" for x in numbers] == ["5.13", "0.75", "35.02"]
+    assert (f"{row.p_value:.2f}", f"{row.q_p:.2f}") == ("0.10", "0.07")
+    plain = pool(studies, "OR", methods="DL")["DL"]
+    assert f"{math.exp(plain.estimate):.3f}" == "5.115"  # about the other centre: not as printed
+
+
+@pytest.mark.parametrize(("name", "measure"), TABLES)
+def test_dl_about_mantel_haenszel_as_a_loop(name, measure, golden):
+    data = golden("metafor_pool")[name]
+    studies, _ = table_of(data, measure)
+    rows = pool(studies, measure, methods=["MH-RM", "DL-MH"])
+    centre, row = rows["MH-RM"].estimate, rows["DL-MH"]
+    effects = list(zip(data[measure]["yi"], data[measure]["vi"], strict=True))
+    if measure != "RD":
+        arms = zip(*(data[cell] for cell in ("ai", "bi", "ci", "di")), strict=True)
+        both = [(a + c > 0 and b + d > 0) for a, b, c, d in arms]
+        effects = [effect for effect, kept in zip(effects, both, strict=True) if kept]
+    q = sum((y - centre) ** 2 / v for y, v in effects)
+    w = [1 / v for _, v in effects]
+    scale = sum(w) - sum(x**2 for x in w) / sum(w)
+    tau2 = max(0.0, (q - len(w) + 1) / scale)
+    w = [1 / (v + tau2) for _, v in effects]
+    estimate = sum(x * y for x, (y, _) in zip(w, effects, strict=True)) / sum(w)
+    assert_allclose([row.q, row.tau2], [q, tau2], rtol=1e-9)
+    assert_allclose([row.estimate, row.se], [estimate, sum(w) ** -0.5], rtol=1e-9)
+    i2 = 100 * max(0, 1 - (len(w) - 1) / q)
+    assert_allclose([row.i2, row.q_df, row.k], [i2, len(w) - 1, len(w)], rtol=1e-9)
+
+
 def test_the_t_interval_keeps_the_wald_error(golden):
     data = golden("metafor_pool")["bcg"]
     want = data["OR"]["inverse_variance"]["DL"]
@@ -147,7 +246,7 @@ def test_the_t_interval_keeps_the_wald_error(golden):
 def test_all_methods_that_apply_are_shown_when_none_is_named():
     rows = [(4, 20, 6, 18), (5, 30, 9, 25)]
     random = ("DL", "REML", "ML", "PM", "EB", "SJ", "HE", "HS", "DL2")
-    assert pool(wide(rows), "OR").methods == ("EE", "MH", "MH-RM", *random)
+    assert pool(wide(rows), "OR").methods == ("EE", "MH", "MH-RM", *random, "DL-MH", "PETO")
     assert pool(contrasts([0.1, 0.2], [0.1, 0.1]), "GEN").methods == ("EE", *random)
 
 
@@ -165,14 +264,14 @@ def test_undefined_numbers_are_none_in_json():
     assert [row[key] for key in ("tau2", "i2", "h2", "pi_low", "pi_method")] == [None] * 5
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "PETO"])
 def test_one_study_gives_its_own_estimate(method):
     row = pool(wide([(4, 20, 6, 18)]), "OR", methods=method)[method]
     assert_allclose(row.estimate, math.log(4 * 18 / (20 * 6)), rtol=1e-12)
     assert_allclose(row.se**2, 1 / 4 + 1 / 20 + 1 / 6 + 1 / 18, rtol=1e-12)
     assert (row.k, row.q, row.q_df, row.q_p) == (1, 0.0, 0, 1.0)
     assert np.isnan([row.i2, row.h2, row.pi_low, row.tau2_ci_high]).all()
-    if method in TAU2:
+    if method in (*TAU2, "DL-MH"):
         assert math.isnan(row.tau2)
         assert "tau not estimable from one study" in row.notes
 

@@ -9,7 +9,12 @@ STUDIES = {
     "crins2014": 6,
     "eight_schools": 8,
     "hine1989": 6,
+    "molloy2014": 16,
     "nielweise2007": 18,
+    "nielweise2008": 9,
+    "normand1999": 9,
+    "pritz1997": 14,
+    "raudenbush1985": 19,
     "yusuf1985_table6": 21,
 }
 
