@@ -1,5 +1,6 @@
 """The forest plot: studies as observed and as the exact posterior has them, and the pooled rows."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,8 @@ def _width(texts: Sequence[str], size: float) -> float:
     from matplotlib.textpath import TextPath
 
     font = FontProperties(weight="bold", size=size)
-    longest = sorted(filter(None, set(texts)), key=len)[-8:]  # measuring takes a while
+    shapes = {re.sub(r"\d", "0", text) for text in texts if text}  # all digits are equally wide
+    longest = sorted(shapes, key=lambda text: (len(text), text))[-12:]  # measuring takes a while
     widths = [TextPath((0, 0), text, size=size, prop=font).get_extents().width for text in longest]
     return float(max(widths)) + _GAP if widths else 0.0
 
