@@ -93,6 +93,7 @@ def test_the_resolved_comparison_runs_again_and_says_what_it_was_made_with(bcg_r
     assert record["failed"] is False
 
 
+@pytest.mark.slow
 def test_the_seed_of_a_sampled_posterior_is_recorded(tmp_path, quick_nuts):
     bm.run_comparison(BCG, tmp_path)
     record = tomllib.loads((tmp_path / "bcg" / "comparison.toml").read_text())["record"]
@@ -100,6 +101,7 @@ def test_the_seed_of_a_sampled_posterior_is_recorded(tmp_path, quick_nuts):
     assert record["engine"]["nuts_normal"]["divergences"] == 0
 
 
+@pytest.mark.slow
 def test_a_second_run_replaces_its_files_and_no_other(tmp_path):
     bm.run_comparison(BCG, tmp_path, nuts=False)
     (tmp_path / "bcg" / "my notes.txt").write_text("mine")

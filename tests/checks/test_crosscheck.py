@@ -111,6 +111,7 @@ def test_a_disagreement_fails_the_cross_check(quick_nuts):
     assert abs(result.rows[-1].z_largest) > 4
 
 
+@pytest.mark.slow
 def test_each_run_has_its_seed_and_the_same_rng_gives_the_same_ones(quick_nuts):
     def seeds(rng):
         result = bm.crosscheck([NORMAL, NORMAL], bm.load("bcg"), rng=rng)

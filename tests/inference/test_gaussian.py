@@ -217,6 +217,7 @@ def test_a_wide_effect_prior_tends_to_the_flat_one(effects):
     assert_allclose(wide.mu.quantile(PROBS), flat.mu.quantile(PROBS), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_draws_follow_their_marginals():
     y, v = np.array([0.3, -0.2, 1.1, 0.4]), np.array([0.1, 0.05, 0.4, 0.2])
     post = fit(y, v)

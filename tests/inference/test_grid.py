@@ -142,6 +142,7 @@ def test_study_effects_of_counts_are_shrunk_and_integrate():
     assert np.abs(z).max() < 4
 
 
+@pytest.mark.slow
 def test_draws_follow_their_marginals():
     post = bm.fit(binomial_model(), counts((1, 20, 6, 22), (0, 15, 3, 16), (4, 30, 5, 31)))
     draws = post.joint.draw(20_000, np.random.default_rng(5))
