@@ -3,6 +3,7 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Unpack
 
 import pandas as pd
 
@@ -25,13 +26,17 @@ from bayesmeta.studies.columns import (
     with_studies,
 )
 from bayesmeta.studies.layouts import find_layout, unreadable
+from bayesmeta.studies.reading import Reading, ReadingOptions
 from bayesmeta.studies.refusal import refusal
 from bayesmeta.studies.rules import Sheet, problems_of
 from bayesmeta.studies.table import StudyTable
 
 
 def read_studies(
-    source: str | os.PathLike[str] | pd.DataFrame, *, name: str | None = None
+    source: str | os.PathLike[str] | pd.DataFrame,
+    *,
+    name: str | None = None,
+    **told: Unpack[ReadingOptions],
 ) -> StudyTable:
     """Read a study table and validate it.
 
@@ -54,6 +59,9 @@ def read_studies(
         Comma-separated UTF-8 file with a header and decimal points, or a frame.
     name : str, optional
         Name to use in messages; the file name, or "DataFrame", if not given.
+    **told : optional
+        What the table itself does not say: `columns`, `measure`, `scale`, `level`, `correlation`,
+        `conversion`, `shared`; see `Reading`.
 
     Returns
     -------
@@ -71,22 +79,28 @@ def read_studies(
     >>> read_studies(frame).frame["se"].tolist()
     [0.2, 0.1]
     """
+    reading = Reading(**told)
     if isinstance(source, pd.DataFrame):
-        return _read(cells_of_frame(source, name or "DataFrame"))
+        return _read(cells_of_frame(source, name or "DataFrame"), reading)
     path = Path(source)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise refusal(name or str(path), [_unopened(path, error)]) from None
-    return read_bytes(data, source=name or path.name)
+    return read_bytes(data, source=name or path.name, reading=reading)
 
 
-def read_bytes(data: bytes, *, source: str) -> StudyTable:
+def read_bytes(
+    data: bytes,
+    *,
+    source: str,
+    reading: Reading | None = None,
+) -> StudyTable:
     """Read the bytes of a comma-separated file; see `read_studies`."""
-    return _read(cells_of_csv(data, source))
+    return _read(cells_of_csv(data, source), reading or Reading())
 
 
-def _read(cells: Cells) -> StudyTable:
+def _read(cells: Cells, reading: Reading) -> StudyTable:  # noqa: ARG001  for the layouts to come
     cells, renamed = with_known_names(cells)
     layout = find_layout(cells.frame.columns)
     if layout is None:
