@@ -2,7 +2,7 @@
 
 from bayesmeta.effects.binary import AS, CORRECTIONS, OR, PETO, RD, RR, binary_effects
 from bayesmeta.effects.continuous import MD, ROM, SMD, VR, mean_effects
-from bayesmeta.effects.contrast import GEN, contrast_effects
+from bayesmeta.effects.contrast import GEN, HR, contrast_effects
 from bayesmeta.effects.correlation import COR, ZCOR, correlation_effects
 from bayesmeta.effects.measure import Correction, Effects, Measure
 from bayesmeta.effects.rates import IRD, IRR, rate_effects
@@ -42,6 +42,7 @@ MEASURES: dict[str, Measure] = {
         PFT,
         ZCOR,
         COR,
+        HR,
         GEN,
     )
 }

@@ -42,11 +42,21 @@ class Contrasts:
         Estimates, on the analysis scale.
     variance : (study,)
         Sampling variances, in squared units of `estimate`.
+    se_low, se_high : (study,)
+        Between which the printed digits leave the standard error; NaN where they are not known.
+    how : tuple of str
+        Where the standard error comes from, in words.
+    notes : tuple of str
+        What to know of each row; "" where there is nothing to say.
     """
 
     study: tuple[str, ...]
     estimate: FloatArray
     variance: FloatArray
+    se_low: FloatArray
+    se_high: FloatArray
+    how: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

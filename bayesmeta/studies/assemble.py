@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from bayesmeta.printed import Printed
 from bayesmeta.scales import FloatArray
@@ -13,7 +12,6 @@ from bayesmeta.studies.rules import MISSING, Sheet
 from bayesmeta.studies.table import KEYS, NUMBERS
 
 TREATED_CONTROL = ("treated", "control")
-_Z = float(ndtri(0.975))
 
 
 def parse_numbers(cells: Cells, columns: Sequence[str]) -> dict[str, FloatArray]:
@@ -30,15 +28,16 @@ def parse_numbers(cells: Cells, columns: Sequence[str]) -> dict[str, FloatArray]
 
 
 def binary_frame(sheet: Sheet) -> pd.DataFrame:
-    """Give one row per study, arm and outcome; the index is the row of the cells."""
+    """Give counts, one row per study, arm and outcome; the index is the row of the cells."""
     cells, numbers = sheet.cells.frame, sheet.numbers
     parts = []
     for arm, label in zip(sheet.layout.arms, TREATED_CONTROL, strict=False):
         events = numbers[arm.events]
         n = numbers[arm.n] if arm.others is None else events + numbers[arm.others]
-        part = {
-            "study": cells["study"],
-            "arm": label if sheet.layout.wide else cells["arm"],
+        part: dict[str, object] = {"study": cells["study"]}
+        if "arm" in KEYS[sheet.layout.kind]:
+            part["arm"] = label if sheet.layout.wide else cells["arm"]
+        part |= {
             "outcome": cells.get("outcome", ""),
             "events": events.astype(np.int64),
             "n": n.astype(np.int64),
@@ -61,27 +60,6 @@ def group_frame(sheet: Sheet) -> pd.DataFrame:
             part[name] = sheet.numbers[column].astype(np.int64 if count else np.float64)
         parts.append(pd.DataFrame(part, index=cells.index))
     return pd.concat(parts).sort_index(kind="stable")
-
-
-def contrast_frame(sheet: Sheet) -> pd.DataFrame:
-    """Give one row per study and outcome; the index is the row of the cells."""
-    cells, numbers = sheet.cells.frame, sheet.numbers
-    estimate, *spread = sheet.layout.numbers
-    if spread == ["vi"]:
-        variance = numbers["vi"]
-        se = np.sqrt(variance)
-    else:
-        wald = spread == ["ci_low", "ci_high"]
-        se = (numbers[spread[-1]] - numbers[spread[0]]) / (2 * _Z) if wald else numbers[spread[0]]
-        variance = se**2
-    columns = {
-        "study": cells["study"],
-        "outcome": cells.get("outcome", ""),
-        "estimate": numbers[estimate],
-        "se": se,
-        "variance": variance,
-    }
-    return pd.DataFrame(columns, index=cells.index)
 
 
 def covariate_frame(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

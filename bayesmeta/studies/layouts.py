@@ -9,7 +9,7 @@ from bayesmeta.errors import Problem
 
 type LayoutKind = Literal["binary", "means", "rates", "single", "correlation", "contrast"]
 
-STUDY_NAMES = ("study", "trial", "author", "studlab")
+STUDY_NAMES = ("study", "trial", "author", "authors", "studlab", "slab")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Layout:
     numbers : tuple of str
         Number columns that make the layout; all must be there.
     told : str
-        How the notes say it.
+        How the notes say it; "" for estimates, which say it themselves.
     labels : tuple of str
         Label columns that must be there.
     arms : tuple of ArmColumns
@@ -53,7 +53,7 @@ class Layout:
 
     kind: LayoutKind
     numbers: tuple[str, ...]
-    told: str
+    told: str = ""
     labels: tuple[str, ...] = ()
     arms: tuple[ArmColumns, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
@@ -124,6 +124,12 @@ LAYOUTS = (
     ),
     Layout(
         kind="single",
+        numbers=("xi", "mi"),
+        arms=(ArmColumns(events="xi", others="mi", n="ni"),),
+        told="read as one group per study: xi events, mi non-events",
+    ),
+    Layout(
+        kind="single",
         numbers=("xi", "ni"),
         groups=(("xi", "ni"),),
         told="read as one group per study: xi events out of ni",
@@ -134,27 +140,11 @@ LAYOUTS = (
         groups=(("ri", "ni"),),
         told="read as one correlation per study: ri of ni pairs",
     ),
-    Layout(
-        kind="contrast",
-        numbers=("estimate", "se"),
-        told="read as one contrast per study: estimate and its standard error se",
-    ),
-    Layout(
-        kind="contrast",
-        numbers=("estimate", "ci_low", "ci_high"),
-        told="read as one contrast per study: estimate with ci_low, ci_high taken as its Wald 95% "
-        "interval, so that se = (ci_high - ci_low) / (2 x 1.959964)",
-    ),
-    Layout(
-        kind="contrast",
-        numbers=("yi", "vi"),
-        told="read as one contrast per study: yi and its sampling variance vi",
-    ),
-    Layout(
-        kind="contrast",
-        numbers=("yi", "sei"),
-        told="read as one contrast per study: yi and its standard error sei",
-    ),
+    Layout(kind="contrast", numbers=("estimate", "se")),  # and more: see `find_estimates`
+    Layout(kind="contrast", numbers=("estimate", "ci_low", "ci_high")),
+    Layout(kind="contrast", numbers=("estimate", "p")),
+    Layout(kind="contrast", numbers=("yi", "vi")),
+    Layout(kind="contrast", numbers=("yi", "sei")),
 )
 
 KNOWN_COLUMNS = tuple(

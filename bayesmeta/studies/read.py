@@ -1,6 +1,8 @@
 """From a file or a frame to a validated study table."""
 
 import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Unpack
@@ -11,7 +13,6 @@ from bayesmeta.errors import Problem
 from bayesmeta.studies.assemble import (
     TREATED_CONTROL,
     binary_frame,
-    contrast_frame,
     covariate_frame,
     group_frame,
     parse_numbers,
@@ -22,12 +23,24 @@ from bayesmeta.studies.columns import (
     covariate_columns,
     number_columns,
     taken_names,
+    with_columns_by_hand,
     with_known_names,
     with_studies,
+    without_empty_outcome,
 )
-from bayesmeta.studies.layouts import find_layout, unreadable
+from bayesmeta.studies.estimate_columns import (
+    EstimateColumns,
+    contradictions,
+    find_estimates,
+    unasked,
+)
+from bayesmeta.studies.estimate_frames import estimate_frames
+from bayesmeta.studies.estimate_rules import estimate_problems
+from bayesmeta.studies.estimates import parse_estimates
+from bayesmeta.studies.layouts import Layout, find_layout, unreadable
 from bayesmeta.studies.reading import Reading, ReadingOptions
 from bayesmeta.studies.refusal import refusal
+from bayesmeta.studies.revman import with_plain_rows
 from bayesmeta.studies.rules import Sheet, problems_of
 from bayesmeta.studies.table import StudyTable
 
@@ -47,11 +60,14 @@ def read_studies(
     - ``ai, bi, ci, di`` or ``ai, n1i, ci, n2i``: both arms in one row, as in R's metafor;
     - ``m1i, sd1i, n1i, m2i, sd2i, n2i`` (means) and ``x1i, t1i, x2i, t2i`` (rates) likewise;
     - ``xi, ni``: events of one group; ``ri, ni``: a correlation and its number of pairs;
-    - ``estimate, se``, ``estimate, ci_low, ci_high`` (95%, Wald), ``yi, vi`` or ``yi, sei``: one
-      contrast per study, on the analysis scale (logarithms of ratios).
+    - ``estimate`` (``yi``, or a measure: ``or``, ``log_or``, ``hr``, ``smd``, ...) with one or more
+      of ``se``, ``vi``, ``ci_low, ci_high`` (Wald, 95% unless ``level`` says otherwise) and ``p``
+      (two-sided, Wald): one contrast per study. A column named after a ratio holds ratios, any
+      other the analysis scale (logarithms of ratios) unless `scale` says otherwise;
+    - the data rows that RevMan exports, which become one of these.
 
     ``outcome`` may name the outcome in all of them. The study label may also be called trial,
-    author or studlab.
+    author, authors, studlab or slab.
 
     Parameters
     ----------
@@ -60,8 +76,8 @@ def read_studies(
     name : str, optional
         Name to use in messages; the file name, or "DataFrame", if not given.
     **told : optional
-        What the table itself does not say: `columns`, `measure`, `scale`, `level`, `correlation`,
-        `conversion`, `shared`; see `Reading`.
+        What the table itself does not say: `columns`, `measure`, `scale`, `level`, `analysis`,
+        `correlation`, `conversion`, `shared`; see `Reading`.
 
     Returns
     -------
@@ -100,36 +116,65 @@ def read_bytes(
     return _read(cells_of_csv(data, source), reading or Reading())
 
 
-def _read(cells: Cells, reading: Reading) -> StudyTable:  # noqa: ARG001  for the layouts to come
+def _read(cells: Cells, reading: Reading) -> StudyTable:
+    cells, by_hand = with_columns_by_hand(cells, reading.columns)
+    cells, exported, own = with_plain_rows(cells, reading)
     cells, renamed = with_known_names(cells)
-    layout = find_layout(cells.frame.columns)
-    if layout is None:
-        problem = unreadable(tuple(cells.frame.columns))
-        raise refusal(cells.source, [*cells.problems, problem])
+    cells, emptied = without_empty_outcome(cells)
+    layout, form = _recognise(cells, reading)
     cells, numbered = with_studies(cells)
-    numbers = parse_numbers(cells, number_columns(cells, layout))
+    numbers = {} if form else parse_numbers(cells, number_columns(cells, layout))
     sheet = Sheet(cells=cells, layout=layout, numbers=numbers)
-    problems = [*taken_names(cells, layout), *problems_of(sheet)]
+    estimates = None if form is None else parse_estimates(cells, form)
+    problems = [*taken_names(cells, layout), *unasked(reading, layout, form), *problems_of(sheet)]
+    if estimates is not None:
+        problems += contradictions(cells, estimates.columns, reading)
+        problems += estimate_problems(sheet, estimates)
     if problems:
-        raise refusal(cells.source, problems)
+        raise refusal(cells.source, _in_order(problems, {**own, **reading.columns}))
 
     covariates = covariate_columns(cells, layout)
-    notes = (layout.told, *renamed, *numbered, *cells.notes)
+    told = layout.told if form is None else form.told
+    notes = (told, *by_hand, *exported, *renamed, *emptied, *numbered, *cells.notes)
     if covariates:
         notes = (*notes, f"kept as covariates, not used: {', '.join(covariates)}")
-    assemble = {"binary": binary_frame, "contrast": contrast_frame}.get(layout.kind, group_frame)
-    frame = assemble(sheet)
-    printed = None
-    if layout.kind == "contrast" and set(layout.numbers) <= cells.written:
-        printed = cells.frame[list(layout.numbers)]
+    provenance = None
+    if estimates is not None:
+        frame, provenance = estimate_frames(estimates)
+    else:
+        frame = (binary_frame if layout.arms else group_frame)(sheet)
+    written = layout.kind == "contrast" and set(layout.numbers) <= cells.written
     return StudyTable(
         layout=layout.kind,
         source=cells.source,
         arms=TREATED_CONTROL if layout.wide else None,
         notes=notes,
+        measure=None if form is None else form.measure,
         _frame=frame.join(covariate_frame(cells.frame, covariates)).reset_index(drop=True),
-        _printed=printed,
+        _printed=cells.frame[list(layout.numbers)] if written else None,
+        _provenance=provenance,
     )
+
+
+def _recognise(cells: Cells, reading: Reading) -> tuple[Layout, EstimateColumns | None]:
+    """Find the layout by the columns; of estimates, also which of them plays which part."""
+    layout, form = find_layout(cells.frame.columns), None
+    if layout is None or layout.kind == "contrast":
+        form = find_estimates(cells, reading)
+        layout = None if form is None else Layout(kind="contrast", numbers=form.columns)
+    if layout is None:
+        problem = unreadable(tuple(cells.frame.columns))
+        raise refusal(cells.source, [*cells.problems, problem])
+    return layout, form
+
+
+def _in_order(problems: Iterable[Problem], own: Mapping[str, str]) -> list[Problem]:
+    """Sort problems by row, and name columns as their author did."""
+    named = [
+        one if one.column is None else replace(one, column=own.get(one.column, one.column))
+        for one in problems
+    ]
+    return sorted(named, key=lambda problem: -1 if problem.row is None else problem.row)
 
 
 def _unopened(path: Path, error: OSError) -> Problem:

@@ -1,9 +1,12 @@
 """What a reader of a study table may be told, where the table itself does not say it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
+
+from bayesmeta.errors import Problem, StudyTableError
+from bayesmeta.studies.refusal import did_you_mean
 
 type ContrastScale = Literal["analysis", "ratio"]
 type Conversion = Literal["luo-wan", "quantile-estimation"]
@@ -24,7 +27,8 @@ class Reading:
         Scale of estimates and intervals: as they are pooled (logarithms of ratios), or ratios.
         None: as the column names say it, else "analysis".
     level : float or None
-        Coverage of the intervals of a contrast-level table; None: its column `level`, else 0.95.
+        Coverage of the intervals of a contrast-level table, 0.9 or 90; None: its column `level`, or
+        the name of a limit ("95% CI lower"), else 0.95.
     correlation : float or None
         Correlation of two measurements of one person, where a study tells none; an assumption.
     conversion : {"luo-wan", "quantile-estimation"} or None
@@ -32,6 +36,14 @@ class Reading:
         documented default.
     shared : {"split", "covariance"} or None
         What is done about a control arm that several rows share.
+    analysis : str or None
+        Analysis of a file that RevMan wrote, by its number ("1.2") or name; None: all of them,
+        which must hold data of one kind.
+
+    Raises
+    ------
+    StudyTableError
+        A word that is not known here, or a number out of its range; all of them at once.
     """
 
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -41,6 +53,59 @@ class Reading:
     correlation: float | None = None
     conversion: Conversion | None = None
     shared: SharedControl | None = None
+    analysis: str | None = None
+
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise StudyTableError("This is no way to read a table; nothing was read.", problems)
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+        if self.level is not None:
+            object.__setattr__(self, "level", as_level(self.level))
+
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "scale": get_args(ContrastScale.__value__),
+    "conversion": get_args(Conversion.__value__),
+    "shared": get_args(SharedControl.__value__),
+}
+
+
+def as_level(number: float) -> float:
+    """Read a coverage that is given as a share or in percent.
+
+    Raises
+    ------
+    ValueError
+        Not a coverage between 0.5 and 1.
+
+    Examples
+    --------
+    >>> as_level(90), as_level(0.9)
+    (0.9, 0.9)
+    """
+    share = number / 100 if 1 < number < 100 else number
+    if not 0.5 < share < 1:
+        raise ValueError(f"{number} is not a coverage between 0.5 and 1")
+    return share
+
+
+def _problems(reading: Reading) -> Iterator[Problem]:
+    for name, known in CHOICES.items():
+        value = getattr(reading, name)
+        if value is not None and value not in known:
+            fix = did_you_mean(str(value), known)
+            yield Problem(column=name, value=repr(value), what="not known here", fix=fix)
+    if reading.level is not None:
+        try:
+            as_level(reading.level)
+        except (ValueError, TypeError):
+            what = "not a coverage between 0.5 and 1"
+            fix = "Write 0.95 for a 95% interval, not the error rate 0.05."
+            yield Problem(column="level", value=repr(reading.level), what=what, fix=fix)
+    if reading.correlation is not None and not -1 < reading.correlation < 1:
+        what, fix = "not a correlation between -1 and 1", "Write 0.5, for example."
+        yield Problem(column="correlation", value=repr(reading.correlation), what=what, fix=fix)
 
 
 class ReadingOptions(TypedDict, total=False):
@@ -53,3 +118,4 @@ class ReadingOptions(TypedDict, total=False):
     correlation: float | None
     conversion: Conversion | None
     shared: SharedControl | None
+    analysis: str | None

@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmeta.errors import Problem
-from bayesmeta.printed import Printed
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.cells import Cells
 from bayesmeta.studies.layouts import Layout, LayoutKind
 
 MISSING = ("", "na", "n/a", "nan", "none", "null", ".", "-", "?")
 _LARGEST_COUNT = 2**53
-_OFF_CENTRE = 0.1
 _LARGEST_NUMBER = 1e100
 _MEASURED = ("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ri")
 
@@ -92,7 +90,7 @@ def numbers_unreadable(sheet: Sheet) -> Iterator[Problem]:
     """Find cells of number columns that are no plain finite number."""
     for column, number in sheet.numbers.items():
         for i in sheet.whole_rows(np.isnan(number)):
-            yield sheet.at(i, column, *_why_no_number(sheet.text(i, column)))
+            yield sheet.at(i, column, *why_no_number(sheet.text(i, column)))
 
 
 def counts_not_whole(sheet: Sheet) -> Iterator[Problem]:
@@ -202,42 +200,6 @@ def arms_single(sheet: Sheet) -> Iterator[Problem]:
             yield sheet.at(rows[0], "arm", "the only arm of this study", fix)
 
 
-def spreads_not_positive(sheet: Sheet) -> Iterator[Problem]:
-    """Find standard errors and variances that are not above zero."""
-    for column, name in (("se", "standard error"), ("sei", "standard error"), ("vi", "variance")):
-        if column not in sheet.numbers:
-            continue
-        spread = sheet.numbers[column]
-        with np.errstate(over="ignore"):
-            variance = spread if column == "vi" else spread**2
-        for i in _rows(spread < 0):
-            yield sheet.at(i, column, f"a negative {name}", "Check the sign and the column.")
-        for i in _rows((spread >= 0) & (variance == 0)):
-            fix = "Derive it from the reported interval or p value, or remove the study."
-            yield sheet.at(i, column, f"a {name} of zero would give infinite weight", fix)
-        for i in _rows(np.isinf(variance)):
-            yield sheet.at(i, column, f"too large a {name}", "Check the digits.")
-
-
-def intervals_unfit(sheet: Sheet) -> Iterator[Problem]:
-    """Find intervals in the wrong order, or without their estimate in the middle."""
-    if "ci_low" not in sheet.layout.numbers:
-        return
-    estimate, low, high = (sheet.numbers[name] for name in ("estimate", "ci_low", "ci_high"))
-    for i in _rows(low >= high):
-        what = f"not below the upper limit ({sheet.text(i, 'ci_high')})"
-        yield sheet.at(i, "ci_low", what, "Are the limits swapped?")
-    outside = (low < high) & ((estimate < low) | (estimate > high))
-    for i in _rows(outside):
-        what = f"outside its interval ({sheet.text(i, 'ci_low')}, {sheet.text(i, 'ci_high')})"
-        yield sheet.at(i, "estimate", what, "Are two columns swapped?")
-    off_centre = np.abs(estimate - (low + high) / 2) - _rounding(sheet)
-    for i in _rows((off_centre > _OFF_CENTRE * (high - low) / 2) & (low < high) & ~outside):
-        what = "far from the middle of its interval, which is then no Wald interval"
-        fix = "Are these ratios? Give logarithms of all three. Otherwise give se."
-        yield sheet.at(i, "estimate", what, fix)
-
-
 COMMON_RULES: tuple[Rule, ...] = (labels_missing, rows_repeated, numbers_unreadable)
 BINARY_RULES: tuple[Rule, ...] = (
     *COMMON_RULES,
@@ -249,9 +211,15 @@ BINARY_RULES: tuple[Rule, ...] = (
 )
 MEANS_RULES: tuple[Rule, ...] = (*COMMON_RULES, counts_not_whole, deviations_unfit, arms_single)
 RATES_RULES: tuple[Rule, ...] = (*COMMON_RULES, counts_not_whole, times_not_positive, arms_single)
-SINGLE_RULES: tuple[Rule, ...] = (*COMMON_RULES, counts_not_whole, groups_exceeded)
+SINGLE_RULES: tuple[Rule, ...] = (
+    *COMMON_RULES,
+    counts_not_whole,
+    totals_disagree,
+    arms_empty,
+    groups_exceeded,
+)
 CORRELATION_RULES: tuple[Rule, ...] = (*COMMON_RULES, counts_not_whole, correlations_unfit)
-CONTRAST_RULES: tuple[Rule, ...] = (*COMMON_RULES, spreads_not_positive, intervals_unfit)
+CONTRAST_RULES: tuple[Rule, ...] = (labels_missing, rows_repeated)  # numbers: estimate_rules
 
 RULES: dict[LayoutKind, tuple[Rule, ...]] = {
     "binary": BINARY_RULES,
@@ -288,7 +256,8 @@ def _counts(layout: Layout, column: str) -> bool:
     return layout.kind == "binary" or column not in _MEASURED
 
 
-def _why_no_number(text: str) -> tuple[str, str]:
+def why_no_number(text: str) -> tuple[str, str]:
+    """Say why a cell is no plain finite number, and what to do."""
     if text.lower() in MISSING:
         return "no number", "Fill it in, or remove the study."
     if re.fullmatch(r"[+-]?\d+,\d+", text):
@@ -300,15 +269,6 @@ def _why_no_number(text: str) -> tuple[str, str]:
     if "\N{MINUS SIGN}" in text or "\N{EN DASH}" in text:
         return "a typographic dash in a number", "Write the minus sign as -."
     return "text where a number is needed", "Write a plain number such as 12 or 0.35."
-
-
-def _rounding(sheet: Sheet) -> FloatArray:
-    """Give how far rounding alone can move the estimate off the middle of its interval."""
-    half_units = np.zeros(len(sheet.cells.frame))
-    for column, weight in (("estimate", 1.0), ("ci_low", 0.5), ("ci_high", 0.5)):
-        for i in _rows(~np.isnan(sheet.numbers[column])):
-            half_units[i] += weight * Printed.parse(sheet.text(i, column)).half_unit
-    return half_units
 
 
 def _rows(where: NDArray[np.bool_]) -> list[int]:

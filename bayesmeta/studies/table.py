@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import pandas as pd
 
@@ -92,6 +93,7 @@ class StudyTable:
     measure: str | None = None
     _frame: pd.DataFrame = field(repr=False)
     _printed: pd.DataFrame | None = field(default=None, repr=False)
+    _provenance: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -111,6 +113,17 @@ class StudyTable:
         None where the text is not known: counts, and frames of floats.
         """
         return None if self._printed is None else self._printed.copy()
+
+    @property
+    def provenance(self) -> pd.DataFrame | None:
+        """Copy of where the standard errors of contrasts come from, on the rows of `frame`.
+
+        Columns: ``how`` (in words), ``se_low`` and ``se_high`` (between which the printed digits
+        leave the standard error; NaN where the author's text is not known) and ``note`` (what to
+        know of the row; "" for a standard error that was given and is precise enough). None for
+        other data than contrasts.
+        """
+        return None if self._provenance is None else self._provenance.copy()
 
     @property
     def studies(self) -> tuple[str, ...]:
@@ -237,16 +250,14 @@ class StudyTable:
         13
         """
         self._refuse(self._misfits(other))
-        printed = None
-        if self._printed is not None and other._printed is not None:
-            printed = pd.concat([self._printed, other._printed], ignore_index=True)
         return replace(
             self,
             source=f"{self.source} + {other.source}",
             notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
             citation="; ".join(dict.fromkeys(filter(None, (self.citation, other.citation)))),
             _frame=pd.concat([self._frame, other._frame], ignore_index=True),
-            _printed=printed,
+            _printed=_joined(self._printed, other._printed),
+            _provenance=_joined(self._provenance, other._provenance),
         )
 
     def two_arm(self) -> TwoArmCounts:
@@ -365,10 +376,15 @@ class StudyTable:
             Counts instead of contrasts, or several outcomes.
         """
         frame = self._rows("contrast")
+        came = cast("pd.DataFrame", self._provenance)  # every table of contrasts has it
         return Contrasts(
             study=self.studies,
             estimate=floats(frame["estimate"]),
             variance=floats(frame["variance"]),
+            se_low=floats(came["se_low"]),
+            se_high=floats(came["se_high"]),
+            how=tuple(came["how"]),
+            notes=tuple(came["note"]),
         )
 
     def _two_arms(self, layout: LayoutKind) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -401,12 +417,12 @@ class StudyTable:
             raise refusal(self.source, found)
 
     def _with_rows(self, rows: pd.Index, *, notes: tuple[str, ...]) -> "StudyTable":
-        printed = self._printed
         return replace(
             self,
             notes=notes,
             _frame=self._frame.loc[rows].reset_index(drop=True),
-            _printed=None if printed is None else printed.loc[rows].reset_index(drop=True),
+            _printed=_kept(self._printed, rows),
+            _provenance=_kept(self._provenance, rows),
         )
 
     def _misfits(self, other: "StudyTable") -> list[Problem]:
@@ -423,3 +439,13 @@ class StudyTable:
             table[key].itertuples(index=False, name=None) for table in (self._frame, other._frame)
         )
         return list(choices.repeated_rows(mine, theirs, other.source))
+
+
+def _kept(frame: pd.DataFrame | None, rows: pd.Index) -> pd.DataFrame | None:
+    return None if frame is None else frame.loc[rows].reset_index(drop=True)
+
+
+def _joined(one: pd.DataFrame | None, other: pd.DataFrame | None) -> pd.DataFrame | None:
+    if one is None or other is None:
+        return None
+    return pd.concat([one, other], ignore_index=True)
