@@ -13,6 +13,7 @@ import numpy as np
 from cyclopts import App, CycloptsError, Parameter
 
 from bayesmeta import __version__
+from bayesmeta.cli_reading import ReadingWords, read_table
 from bayesmeta.effects import MEASURES, Correction, compute_effects, get_measure
 from bayesmeta.errors import BayesmetaError, BayesmetaWarning, ComparisonError, ModelError
 from bayesmeta.frequentist import IntervalMethod
@@ -25,7 +26,7 @@ from bayesmeta.model import Model
 from bayesmeta.report import plain, tables
 from bayesmeta.report.crosscheck_table import crosscheck_table
 from bayesmeta.run import find_jobs, run_job
-from bayesmeta.studies import HELD, StudyTable, available, load, read_studies
+from bayesmeta.studies import HELD, StudyTable, available, load
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -124,6 +125,7 @@ def fit(
     outcome: str | None = None,
     correction: Correction | None = None,
     json: bool = False,
+    reading: ReadingWords | None = None,
 ) -> int:
     """Fit one model, exactly or by NUTS.
 
@@ -132,7 +134,7 @@ def fit(
     table
         CSV file, or name of a bundled table (see bayesmeta data).
     measure
-        OR, RR, RD or GEN; GEN for contrasts if not given.
+        Such as OR or MD; of estimates, what their column says if not given, else GEN.
     likelihood
         normal or binomial.
     effect_prior
@@ -157,9 +159,11 @@ def fit(
         Zero-cell rule of the normal likelihood: only0 (if not given), all or none.
     json
         Print one JSON object and nothing else.
+    reading
+        What is told to the reader of the table.
     """
     require_level(level)
-    studies = _studies(table, arms, outcome)
+    studies = read_table(table, reading).select(outcome=outcome, arms=arms)
     name = _measure(studies, measure)
     texts = _priors(studies, name, likelihood, effect_prior, tau_prior, baseline_prior)
     if correction is not None and likelihood != "normal":
@@ -200,6 +204,7 @@ def pool(
     outcome: str | None = None,
     correction: Correction = "only0",
     json: bool = False,
+    reading: ReadingWords | None = None,
 ) -> int:
     """Pool as RevMan, Stata or metafor would.
 
@@ -208,7 +213,7 @@ def pool(
     table
         CSV file, or name of a bundled table (see bayesmeta data).
     measure
-        OR, RR, RD or GEN; GEN for contrasts if not given.
+        Such as OR or MD; of estimates, what their column says if not given, else GEN.
     method
         One of EE, MH, MH-RM, DL, REML; all that fit the data if not given.
     interval
@@ -223,8 +228,10 @@ def pool(
         Where 1/2 is added to the cells of 2x2 tables.
     json
         Print one JSON object and nothing else.
+    reading
+        What is told to the reader of the table.
     """
-    studies = _studies(table, arms, outcome)
+    studies = read_table(table, reading).select(outcome=outcome, arms=arms)
     reference = pool_studies(
         studies,
         _measure(studies, measure),
@@ -252,6 +259,7 @@ def effects(
     outcome: str | None = None,
     correction: Correction = "only0",
     json: bool = False,
+    reading: ReadingWords | None = None,
 ) -> int:
     """Compute the effect of every study.
 
@@ -260,7 +268,7 @@ def effects(
     table
         CSV file, or name of a bundled table (see bayesmeta data).
     measure
-        OR, RR, RD or GEN; GEN for contrasts if not given.
+        Such as OR or MD; of estimates, what their column says if not given, else GEN.
     arms
         Names of the treated and the control arm.
     outcome
@@ -269,8 +277,10 @@ def effects(
         Where 1/2 is added to the cells of 2x2 tables.
     json
         Print one JSON object and nothing else.
+    reading
+        What is told to the reader of the table.
     """
-    studies = _studies(table, arms, outcome)
+    studies = read_table(table, reading).select(outcome=outcome, arms=arms)
     found = compute_effects(studies, _measure(studies, measure), correction=correction)
     if json:
         notes = [*studies.notes, *found.notes]
@@ -322,12 +332,6 @@ def _given(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     if not paths:
         raise ComparisonError("No comparison file was given. Name one, such as models/bcg.toml.")
     return paths
-
-
-def _studies(table: str, arms: tuple[str, str] | None, outcome: str | None) -> StudyTable:
-    """Read a bundled table or a file, and choose arms and outcome."""
-    studies = load(table) if table in available() else read_studies(table)
-    return studies.select(outcome=outcome, arms=arms)
 
 
 def _measure(studies: StudyTable, name: str | None) -> str:

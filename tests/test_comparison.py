@@ -1,10 +1,14 @@
 """Comparison files: what they hold, and how every fault of one is told at its place."""
 
-from dataclasses import replace
+import re
+import tomllib
+from dataclasses import fields, replace
 
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.comparison.reading import read_reading
+from bayesmeta.comparison.section import Section
 
 BCG = """
 title = "BCG vaccine"
@@ -139,6 +143,81 @@ def test_several_outcomes_are_selected_from_the_table(write):
     text = text.replace("tuberculosis", "death") + '[[outcome]]\nname = "pain"\nbetter = "lower"\n'
     death, pain = bm.read_comparison(write(text)).load()
     assert (death.studies, pain.studies) == (("A", "B"), ("A",))
+
+
+PRINTED = """id,OR,von,bis
+A,2.41,1.46,3.99
+B,4.47,2.24,8.95
+"""
+READING = """
+[reading]
+columns = { study = "id", estimate = "OR", ci_low = "von", ci_high = "bis" }
+measure = "OR"
+scale = "ratio"
+level = 95
+"""
+
+
+def _of_estimates(reading=READING):
+    text = BCG.replace('"bcg"', '"printed.csv"').replace('arms = ["treated", "control"]\n', "")
+    return text.replace(', "binomial"', "").replace('baseline = "normal(0, 10)"\n', "") + reading
+
+
+def test_what_the_reader_is_told_stands_in_the_file_and_survives_it(write, tmp_path):
+    write(PRINTED, "printed.csv")
+    first = bm.read_comparison(write(_of_estimates()))
+    assert first.reading.level == 0.95
+    assert first.load()[0].measure == "OR"
+    bm.write_comparison(first, tmp_path / "second.toml")
+    assert bm.read_comparison(tmp_path / "second.toml") == first
+    assert "[reading.columns]" in (tmp_path / "second.toml").read_text()
+
+
+def test_every_field_of_the_reading_survives_a_file(write, tmp_path):
+    write(PRINTED, "printed.csv")
+    told = {"correlation": 0.5, "conversion": "luo-wan", "shared": "split", "analysis": "1.1"}
+    comparison = bm.read_comparison(write(_of_estimates()))
+    reading = replace(comparison.reading, **told)
+    assert None not in [getattr(reading, part.name) for part in fields(reading)]
+    bm.write_comparison(replace(comparison, reading=reading), tmp_path / "second.toml")
+    section = tomllib.loads((tmp_path / "second.toml").read_text())["reading"]
+    problems = []
+    assert read_reading(Section(values=section, path="reading", problems=problems)) == reading
+    assert problems == []
+
+
+def test_a_comparison_without_a_reading_writes_none(write, tmp_path):
+    bm.write_comparison(bm.read_comparison(write(BCG)), tmp_path / "second.toml")
+    assert "reading" not in (tmp_path / "second.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("reading", "place", "fix"),
+    [
+        ('[reading]\nscal = "ratio"', "reading.scal", "Did you mean 'scale'"),
+        ('[reading]\nscale = "log"', "reading.scale", "There are: 'analysis', 'ratio'"),
+        ('[reading]\nmeasure = "ORR"', "reading.measure", "Did you mean 'RR'"),
+        ("[reading]\nlevel = 0.05", "reading.level", "0.95"),
+        ('[reading]\nlevel = "95%"', "reading.level", "level = 0.95"),
+        ("[reading]\nlevel = true", "reading.level", "level = 0.95"),
+        ("[reading]\ncorrelation = 2", "reading.correlation", "0.5"),
+        ("[reading]\ncolumns = { events = 1 }", "reading.columns", "its name"),
+        ("[reading]\nanalysis = 1.1", "reading.analysis", '"1.1"'),
+        ("reading = 3", "reading", r"reading = \.\.\."),
+    ],
+)
+def test_a_fault_of_the_reading_is_told_at_its_place(write, reading, place, fix):
+    write(PRINTED, "printed.csv")
+    text = _of_estimates("")
+    path = write(reading + "\n" + text if "[" not in reading else text + reading)
+    found = problems_of(path)
+    assert list(found) == [place]
+    assert re.search(fix, found[place].fix)
+
+
+def test_a_bundled_table_is_read_as_it_is(write):
+    found = problems_of(write(BCG + '[reading]\nscale = "ratio"\n'))
+    assert "bcg is a bundled table" in found["reading"].what
 
 
 FAULTS = {

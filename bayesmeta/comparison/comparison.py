@@ -1,13 +1,15 @@
 """One comparison: data, arms, models, outcomes and choices, as objects."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import cast
 
 from bayesmeta.checks.crosscheck import Direction, Software
 from bayesmeta.checks.published_row import PublishedRow
 from bayesmeta.errors import ComparisonError
 from bayesmeta.model import Model
 from bayesmeta.studies import StudyTable, load, read_studies
+from bayesmeta.studies.reading import Reading, ReadingOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class Comparison:
         Frequentist methods, keys of `METHODS`; None for those that fit the data.
     sampling : Sampling
         Settings of NUTS.
+    reading : Reading
+        What the reader of the data is told.
 
     Raises
     ------
@@ -80,6 +84,7 @@ class Comparison:
     software: Software = "metafor"
     methods: tuple[str, ...] | None = None
     sampling: Sampling = Sampling()
+    reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
         first = self.models[0]
@@ -89,6 +94,19 @@ class Comparison:
                 "for each set of priors."
             )
 
+    def table(self) -> StudyTable:
+        """Read the data, as `reading` says.
+
+        Raises
+        ------
+        StudyTableError
+            The table cannot be read.
+        """
+        if isinstance(self.data, str):
+            return load(self.data)
+        told = {part.name: getattr(self.reading, part.name) for part in fields(Reading)}
+        return read_studies(self.data, **cast(ReadingOptions, told))
+
     def load(self) -> tuple[StudyTable, ...]:
         """Give the studies of each outcome, arms chosen.
 
@@ -97,7 +115,7 @@ class Comparison:
         StudyTableError
             The table cannot be read, or has no such outcome or arm.
         """
-        table = load(self.data) if isinstance(self.data, str) else read_studies(self.data)
+        table = self.table()
         return tuple(
             table.select(outcome=outcome.name if table.outcomes else None, arms=self.arms)
             for outcome in self.outcomes

@@ -11,10 +11,11 @@ from bayesmeta.checks.crosscheck import Direction, Software
 from bayesmeta.comparison.comparison import Comparison, Outcome, Sampling
 from bayesmeta.comparison.models import read_models
 from bayesmeta.comparison.published import read_published
+from bayesmeta.comparison.reading import read_reading
 from bayesmeta.comparison.section import Section, as_problem
 from bayesmeta.errors import ComparisonError, ModelError, Problem, StudyTableError
 from bayesmeta.frequentist import METHODS
-from bayesmeta.studies import available, load, read_studies
+from bayesmeta.studies import available
 from bayesmeta.studies.refusal import did_you_mean
 
 RECORD = "record"  # what a run writes about itself into its copy of the file; never read back
@@ -80,6 +81,10 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
     software, methods = _read_reference(file.section("reference", required=False))
     outcomes = _read_outcomes(file)
     sampling = _read_sampling(file.section("sampling", required=False))
+    reading = read_reading(file.section("reading", required=False))
+    if isinstance(data, str) and "reading" in file.values:
+        fix = "Remove it: bundled tables are read as they are."
+        file.problems.append(Problem(column="reading", what=f"{data} is a bundled table", fix=fix))
     file.take(RECORD, dict, "...", required=False)
     file.close()
     if file.problems or title is None or data is None:
@@ -94,6 +99,7 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
         software=software,
         methods=methods,
         sampling=sampling,
+        reading=reading,
     )
 
 
@@ -185,8 +191,7 @@ def _read_sampling(section: Section | None) -> Sampling:
 
 def _data_problems(comparison: Comparison) -> list[Problem]:
     """Hold arms, outcomes and models against the data."""
-    data = comparison.data
-    table = load(data) if isinstance(data, str) else read_studies(data)
+    table = comparison.table()
     problems = []
     if comparison.arms is None and table.layout == "binary" and table.arms is None:
         arms = ", ".join(f'"{name}"' for name in table.arm_names)

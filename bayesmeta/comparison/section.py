@@ -44,6 +44,12 @@ class Section:
             return None
         return value
 
+    def number(self, key: str, example: str) -> float | None:
+        """Give a number, with or without decimals, if it is there."""
+        whole = isinstance(self.values.get(key), int) and not isinstance(self.values[key], bool)
+        value = self.take(key, int if whole else float, example, required=False)
+        return None if value is None else float(value)
+
     def text(self, key: str, example: str, *, required: bool = True) -> str | None:
         """Give a text that is not empty."""
         value = self.take(key, str, f'"{example}"', required=required)

@@ -9,6 +9,7 @@ from typing import Any
 from bayesmeta.comparison.comparison import Comparison, Outcome
 from bayesmeta.comparison.read import RECORD
 from bayesmeta.printed import Printed
+from bayesmeta.studies.reading import Reading
 
 
 def write_comparison(
@@ -57,12 +58,20 @@ def _as_toml(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "title": comparison.title,
         "data": data,
         "arms": comparison.arms,
+        "reading": _reading_as_toml(comparison.reading),
         "model": {key: model[key] for key in _MODEL if key in model},
         "reference": _given({"software": comparison.software, "methods": comparison.methods}),
         "sampling": asdict(comparison.sampling),
         "outcome": [_outcome_as_toml(outcome) for outcome in comparison.outcomes],
     }
     return _given(content)
+
+
+def _reading_as_toml(reading: Reading) -> dict[str, Any] | None:
+    """Give what is told to the reader; None where that is nothing."""
+    told = {part.name: getattr(reading, part.name) for part in fields(reading)}
+    told["columns"] = dict(reading.columns) or None
+    return _given(told) or None
 
 
 def _outcome_as_toml(outcome: Outcome) -> dict[str, Any]:
