@@ -6,7 +6,7 @@ import pytest
 from frequentist.effect_sets import effect_sets
 from frequentist.metafor_cases import CASES
 from frequentist.trouble_cases import arrays, case, contrasts, counts
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
@@ -153,6 +153,7 @@ def defined(rows):
     return [row for row in rows if not math.isnan(row.p_value)]
 
 
+@settings(max_examples=15)
 @given(effect_sets(min_rows=4, max_rows=9), st.randoms(use_true_random=False))
 def test_the_order_of_the_studies_does_not_matter(effects, random):
     place = list(range(len(effects.y)))
@@ -163,6 +164,7 @@ def test_the_order_of_the_studies_does_not_matter(effects, random):
         assert_allclose(second[row.test].p_value, row.p_value, rtol=1e-6, atol=1e-12)
 
 
+@settings(max_examples=15)
 @given(effect_sets(min_rows=4, max_rows=9))
 def test_turning_the_effects_round_turns_the_statistics_round(effects):
     first = small_study_tests(contrasts(effects.y, effects.v), "GEN")
@@ -174,6 +176,7 @@ def test_turning_the_effects_round_turns_the_statistics_round(effects):
         )
 
 
+@settings(max_examples=15)
 @given(effect_sets(min_rows=4, max_rows=9), st.sampled_from([1e-3, 0.5, 1024.0]))
 def test_the_unit_of_the_effects_does_not_matter(effects, unit):
     first = small_study_tests(contrasts(effects.y, effects.v), "GEN", tests=ANY)
@@ -225,12 +228,12 @@ def test_studies_without_events_are_left_out_by_name():
 
 
 def test_an_unknown_test_is_refused_with_a_suggestion():
-    with pytest.raises(ModelError, match="unknown test 'eger'.*egger"):
+    with pytest.raises(ModelError, match=r"unknown test 'eger'.*egger"):
         small_study_tests(load("bcg"), "OR", tests="eger")
 
 
 def test_a_test_on_counts_is_refused_for_contrasts():
-    with pytest.raises(ModelError, match="harbord is for OR of 2x2 tables.*Use egger"):
+    with pytest.raises(ModelError, match=r"harbord is for OR of 2x2 tables.*Use egger"):
         small_study_tests(load("raudenbush1985"), "GEN", tests=["harbord"])
 
 

@@ -1,5 +1,7 @@
 """Tables for the tests of small-study effects, selection and influence."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 from frequentist.metafor_cases import CASES
@@ -32,13 +34,19 @@ def counts(cells):
     return read_studies(pd.DataFrame({"study": names, **columns}))
 
 
+@functools.cache
+def read(golden, name):
+    """A golden file, read once."""
+    return golden(name)
+
+
 def arrays(golden, name, measure):
     """Effects and variances of a golden case."""
-    block = golden("metafor_pool")[name][measure]
+    block = read(golden, "metafor_pool")[name][measure]
     return np.array(block["yi"]), np.array(block["vi"])
 
 
 def case(golden, name, measure):
     """The contrasts of a golden case, and what metafor says of it."""
     y, v = arrays(golden, name, measure)
-    return contrasts(y, v), golden("metafor_trouble")[name][measure]
+    return contrasts(y, v), read(golden, "metafor_trouble")[name][measure]
