@@ -215,7 +215,8 @@ def pool(
     measure
         Such as OR or MD; of estimates, what their column says if not given, else GEN.
     method
-        One of EE, MH, MH-RM, DL, REML; all that fit the data if not given.
+        Such as EE, MH, MH-RM, DL, REML, UM.FS; all that fit the data if not given, without the
+        mixed models UM.FS, UM.RS, CM.EL, CM.AL and GLMM.
     interval
         Normal quantile, t quantile, Hartung-Knapp, or that never narrower than the plain one.
     level

@@ -326,13 +326,16 @@ def _pool(
     software: Software,
     level: float,
 ) -> Reference:
-    """Pool by the methods asked for; one without an estimate keeps its row, and says why."""
+    """Pool by the methods asked for; one of the default set keeps its row without an estimate."""
     found = pool(studies, model.measure, level=level, correction=model.correction)
     if methods is None:
         methods = [name for name in METHODS_OF[software] if name in found.methods]
-    unfit = [name for name in methods if name not in found.methods]
-    if unfit:
-        pool(studies, model.measure, methods=unfit)  # raises, and says why
+    others = [name for name in methods if name not in found.methods]
+    if others:  # raises, and says why, where one does not fit the data or has no estimate
+        named = pool(
+            studies, model.measure, methods=others, level=level, correction=model.correction
+        )
+        found = replace(found, rows=(*found.rows, *named.rows))
     return replace(found, rows=tuple(found[name] for name in dict.fromkeys(methods)))
 
 

@@ -9,6 +9,7 @@ from typing import get_args
 from bayesmeta.effects import Correction, compute_effects, get_measure
 from bayesmeta.errors import ModelError, NotEstimableError
 from bayesmeta.frequentist.counts import MANTEL_HAENSZEL, REVMAN
+from bayesmeta.frequentist.glmm_rows import GLMMS, pool_glmm
 from bayesmeta.frequentist.intervals import require_level
 from bayesmeta.frequentist.reference import (
     IntervalMethod,
@@ -40,15 +41,18 @@ class Method:
     pool : callable
         Fills a row from a `Task`, or raises `NotEstimableError`.
     counts : tuple of str
-        Measures it has, where it needs the 2x2 tables themselves; empty where it does not.
+        Measures it has, where it needs the counts themselves; empty where it does not.
     intervals : tuple of str
         Interval methods it has.
+    default : bool
+        Whether `pool` includes it where no method is named.
     """
 
     label: str
     pool: Callable[[PooledEstimate, Task], PooledEstimate]
     counts: tuple[str, ...] = ()
     intervals: tuple[IntervalMethod, ...] = ("wald", "t", "hksj", "hksj-adhoc")
+    default: bool = True
 
 
 def pool(
@@ -70,8 +74,9 @@ def pool(
     measure : str
         Effect measure: "OR", "RR", "RD", or "GEN" for effects taken as they are.
     methods : str or sequence of str, optional
-        Keys of `METHODS`. Not given, every method that these data allow; one that has no estimate
-        for them keeps its row, with the reason in its notes.
+        Keys of `METHODS`. Not given, every method that these data allow, without the mixed models
+        UM.FS, UM.RS, CM.EL, CM.AL and GLMM, which must be named; one that has no estimate for them
+        keeps its row, with the reason in its notes.
     interval : {"wald", "t", "hksj", "hksj-adhoc"}
         Normal quantile; t(k - 1) quantile; t(k - 1) and the standard error of Hartung, Knapp,
         Sidik and Jonkman; the same, never below the plain standard error. Mantel-Haenszel and
@@ -136,19 +141,20 @@ def pool(
 
 def _chosen(methods: Sequence[str] | None, studies: StudyTable, measure: str) -> tuple[str, ...]:
     """Give the methods asked for, or those that these data allow."""
-    tables = studies.layout == "binary"
+    counted = studies.layout == get_measure(measure).layout
     fits = {
-        name: not method.counts or (tables and measure in method.counts)
+        name: not method.counts or (counted and measure in method.counts)
         for name, method in METHODS.items()
     }
     if methods is None:
-        return tuple(name for name in METHODS if fits[name])
+        return tuple(name for name in METHODS if fits[name] and METHODS[name].default)
     for name in methods:
         _require_known(name, tuple(METHODS), "method")
         if not fits[name]:
             raise ModelError(
-                f"Method {name} pools 2x2 tables by {', '.join(METHODS[name].counts)}; this is "
-                f"{measure} of a {studies.layout} table. Use EE, the inverse-variance form."
+                f"Method {name} pools {_COUNTS[name in GLMMS]} by "
+                f"{', '.join(METHODS[name].counts)}; this is {measure} of a {studies.layout} "
+                "table. Use EE, the inverse-variance form."
             )
     return tuple(dict.fromkeys(methods))
 
@@ -183,6 +189,8 @@ def _random(estimator: str, whose: str) -> Method:
     return Method(label=f"{whose}, random effects", pool=partial(pool_random, estimator=estimator))
 
 
+_COUNTS = ("2x2 tables", "counts")
+
 METHODS: dict[str, Method] = {
     "EE": Method(label="inverse variance, common effect", pool=pool_common),
     "MH": Method(
@@ -214,4 +222,13 @@ METHODS: dict[str, Method] = {
     "PETO": Method(
         label="Peto, common effect", pool=pool_peto, counts=("OR",), intervals=("wald",)
     ),
+} | {
+    name: Method(
+        label=kind.label,
+        pool=partial(pool_glmm, kind=name),
+        counts=kind.measures,
+        intervals=("wald", "t"),
+        default=False,
+    )
+    for name, kind in GLMMS.items()
 }
