@@ -177,6 +177,22 @@ def test_a_table_reads_back_from_its_own_frame():
         pd.testing.assert_frame_equal(read_studies(table.frame).frame, table.frame)
 
 
+def test_bundled_estimates_are_read_as_before():
+    assert load("eight_schools").notes[:2] == (
+        "read as one contrast per study: estimate and its standard error se",
+        "kept as covariates, not used: n",
+    )
+    assert load("raudenbush1985").notes[0] == (
+        "read as one contrast per study: yi and its sampling variance vi"
+    )
+    assert set(load("raudenbush1985").contrast().notes) == {""}
+
+
+def test_sizes_beside_metafors_estimates_are_a_covariate():
+    studies = read("authors,yi,sei,ni\nHart,0.100,0.200,40")
+    assert (studies.layout, studies.covariates) == ("contrast", ("ni",))
+
+
 def test_digits_of_a_frame_of_floats_tell_no_rounding():
     studies = read_studies(pd.DataFrame({"or": [2.41], "lower": [1.46], "upper": [3.99]}))
     assert studies.provenance[["se_low", "se_high"]].isna().all(axis=None)
@@ -325,6 +341,14 @@ def test_a_row_without_a_usable_precision_says_why(row, column, what):
     assert problem.fix
 
 
+def test_numbers_beyond_reckoning_are_refused():
+    text = "study,estimate,ci_low,ci_high,p\nA,0.1,-1e308,1e308,\nB,1e-200,,,0.5\nC,0.1,0,0.2,"
+    assert [(one.study, one.what[:18]) for one in problems(text)] == [
+        ("A", "the standard error"),
+        ("B", "the standard error"),
+    ]
+
+
 def test_a_bound_of_p_is_welcome_beside_an_interval():
     assert read("study,or,ci_low,ci_high,p\nA,4.47,2.24,8.95,<0.0001").k == 1
     (problem,) = problems("study,or,ci_low,ci_high,p\nA,2.41,1.46,3.99,<0.00001")
@@ -336,7 +360,7 @@ def test_a_ratio_limit_printed_as_zero_has_no_logarithm():
     assert [(one.column, one.what) for one in found] == [
         ("ci_low", "a ratio of 0 has no logarithm")
     ]
-    assert "the upper limit would fit 0.0028" in found[0].fix  # 0.05^2 / 0.90
+    assert "0.0028 fits estimate and upper limit" in found[0].fix  # 0.05^2 / 0.90
 
 
 # --- what is told ---------------------------------------------------------------------------------
