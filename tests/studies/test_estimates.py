@@ -373,6 +373,7 @@ def test_a_ratio_limit_printed_as_zero_has_no_logarithm():
         ({"level": 0.05}, "level"),
         ({"level": 100}, "level"),
         ({"correlation": 1.5}, "correlation"),
+        ({"correlation": "half"}, "correlation"),
         ({"conversion": "wan"}, "conversion"),
         ({"shared": "halve"}, "shared"),
     ],
