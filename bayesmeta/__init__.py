@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from bayesmeta.priors import parse_prior as parse_prior
     from bayesmeta.report.forest import forest as forest
     from bayesmeta.run import run_comparison as run_comparison
+    from bayesmeta.studies import Reading as Reading
     from bayesmeta.studies import StudyTable as StudyTable
     from bayesmeta.studies import available as available
     from bayesmeta.studies import load as load
@@ -142,6 +143,7 @@ _NAMES = {
     "bayesmeta.report.forest": ("forest",),
     "bayesmeta.run": ("run_comparison",),
     "bayesmeta.studies": (
+        "Reading",
         "StudyTable",
         "available",
         "load",

@@ -10,12 +10,14 @@ from bayesmeta.studies.arrays import (
 )
 from bayesmeta.studies.library import available, load
 from bayesmeta.studies.read import read_studies
+from bayesmeta.studies.reading import Reading
 from bayesmeta.studies.table import HELD, StudyTable
 
 __all__ = [
     "HELD",
     "Contrasts",
     "Correlations",
+    "Reading",
     "SingleCounts",
     "StudyTable",
     "TwoArmCounts",

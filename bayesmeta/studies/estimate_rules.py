@@ -15,9 +15,9 @@ from bayesmeta.studies.spread import Range, spread_of_interval, two_sided_p
 _USE_SE = "or give se to use it knowingly"
 
 
-def estimate_problems(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
+def estimate_problems(sheet: Sheet, table: Estimates) -> list[Problem]:
     """Collect everything that is wrong with the numbers of a table of estimates."""
-    for rule in (
+    rules = (
         _unreadable,
         _without_precision,
         _no_levels,
@@ -25,8 +25,10 @@ def estimate_problems(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
         _no_ratios,
         _intervals_unfit,
         _p_unfit,
-    ):
-        yield from rule(sheet, table)
+    )
+    found = [problem for rule in rules for problem in rule(sheet, table)]
+    told = {problem.row for problem in found}
+    return found + [one for one in _beyond_reckoning(sheet, table) if one.row not in told]
 
 
 def _unreadable(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
@@ -112,7 +114,7 @@ def _no_ratios(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
         for i in _rows(part.range.value == 0):
             if part is table.ci_low and _positive(table, i):
                 low = 2 * table.effect.value[i] - np.log(_value(table.ci_high, i))
-                fix = f"Give more digits (the upper limit would fit {np.exp(low):.2g}), or se."
+                fix = f"Give more digits ({np.exp(low):.2g} fits estimate and upper limit), or se."
             else:
                 fix = "Give more digits, or the counts."
             yield sheet.at(i, part.name, "a ratio of 0 has no logarithm", fix)
@@ -160,6 +162,15 @@ def _p_unfit(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
         what = f"estimate and interval give p = {wald:.2g}"
         fix = f"Probably a misprint: correct it, remove the p-value, {_USE_SE}."
         yield sheet.at(i, name, what, fix)
+
+
+def _beyond_reckoning(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
+    """Find standard errors that follow from sound numbers and cannot be squared."""
+    with np.errstate(over="ignore", under="ignore"):
+        variance = table.chosen.value**2
+    for i in _rows(np.isinf(variance) | (variance == 0)):
+        what = "the standard error that follows is beyond reckoning"
+        yield sheet.at(i, table.estimate.name, what, "Check the digits.")
 
 
 def _useless_p(table: Estimates, i: int) -> str | None:

@@ -64,6 +64,15 @@ class Estimates:
         Coverage of the intervals, and the normal quantile that belongs to it.
     unknown_level : tuple of int
         Rows whose level is no coverage.
+    chosen : Range
+        Standard error of every row, from the first source that it has: se, interval, p.
+    asymmetric : (row,)
+        Rows whose interval is not symmetric about its estimate, whatever the rounding.
+    p_gap : (row,)
+        How far the z of the printed p is from that of estimate and SE, beyond all rounding; NaN
+        where one of them is missing.
+    p_contradicts : (row,)
+        Rows whose p-value no test of this estimate and SE would give.
     """
 
     cells: Cells
@@ -81,53 +90,10 @@ class Estimates:
     coverage: FloatArray
     z: FloatArray
     unknown_level: tuple[int, ...]
-
-    @property
-    def chosen(self) -> Range:
-        """Standard error of every row, from the first source that it has: se, interval, p."""
-        chosen = self.of_p
-        for better in (self.of_interval, self.of_se):
-            has = ~np.isnan(better.value)
-            chosen = Range(
-                value=np.where(has, better.value, chosen.value),
-                low=np.where(has, better.low, chosen.low),
-                high=np.where(has, better.high, chosen.high),
-            )
-        return chosen
-
-    @property
-    def asymmetric(self) -> BoolArray:
-        """Rows whose interval is not symmetric about its estimate, whatever the rounding."""
-        found: BoolArray = self.of_interval.low > self.of_interval.high
-        return found
-
-    @property
-    def p_gap(self) -> FloatArray:
-        """How far the z of the printed p is from that of estimate and SE, beyond all rounding.
-
-        NaN where one of them is missing.
-        """
-        if self.p is None:
-            return np.full(len(self.z), np.nan)
-        has = ~np.isnan(self.of_se.value)
-        better = Range(
-            value=np.where(has, self.of_se.value, self.of_interval.value),
-            low=np.where(has, self.of_se.low, self.of_interval.low),
-            high=np.where(has, self.of_se.high, self.of_interval.high),
-        )
-        computed, printed = z_of(self.effect, better), z_of_p(self.p.range)
-        with np.errstate(invalid="ignore"):
-            gap: FloatArray = np.maximum(computed.low - printed.high, printed.low - computed.high)
-        return gap
-
-    @property
-    def p_contradicts(self) -> BoolArray:
-        """Rows whose p-value no test of this estimate and SE would give."""
-        if self.p is None:
-            return np.zeros(len(self.z), dtype=np.bool_)
-        printed = z_of_p(self.p.range)
-        found: BoolArray = self.p_gap > _P_SLACK * np.maximum(1, printed.low)
-        return found
+    chosen: Range
+    asymmetric: BoolArray
+    p_gap: FloatArray
+    p_contradicts: BoolArray
 
 
 def parse_estimates(cells: Cells, columns: EstimateColumns) -> Estimates:
@@ -162,18 +128,25 @@ def parse_estimates(cells: Cells, columns: EstimateColumns) -> Estimates:
         of_interval = spread_of_interval(effect, below, above, z)
     if p is not None:
         of_p = spread_of_p(effect, _where(~p.bound, p.range))
+    of_se = _given_se(found["se"], found["variance"], none)
+    direct = _first(of_se, of_interval)
+    gap, contradicts = _hold_against(p, z_of(effect, direct))
     return Estimates(
         cells=cells,
         columns=columns,
         estimate=estimate,
         **found,
         effect=effect,
-        of_se=_given_se(found["se"], found["variance"], none),
+        of_se=of_se,
         of_interval=of_interval,
         of_p=of_p,
         coverage=coverage,
         z=z,
         unknown_level=tuple(unknown),
+        chosen=_first(direct, of_p),
+        asymmetric=of_interval.low > of_interval.high,
+        p_gap=gap,
+        p_contradicts=contradicts,
     )
 
 
@@ -212,13 +185,30 @@ def _given_se(se: Numbers | None, variance: Numbers | None, none: Range) -> Rang
                 value=np.sqrt(v.value), low=np.sqrt(np.maximum(v.low, 0)), high=np.sqrt(v.high)
             )
     if se is not None:
-        has = ~np.isnan(se.range.value)
-        found = Range(
-            value=np.where(has, se.range.value, found.value),
-            low=np.where(has, np.maximum(se.range.low, 0), found.low),
-            high=np.where(has, se.range.high, found.high),
-        )
+        s = se.range
+        found = _first(Range(value=s.value, low=np.maximum(s.low, 0), high=s.high), found)
     return found
+
+
+def _first(better: Range, other: Range) -> Range:
+    """Give the one where a row has it, else the other."""
+    has = ~np.isnan(better.value)
+    return Range(
+        value=np.where(has, better.value, other.value),
+        low=np.where(has, better.low, other.low),
+        high=np.where(has, better.high, other.high),
+    )
+
+
+def _hold_against(p: Numbers | None, computed: Range) -> tuple[FloatArray, BoolArray]:
+    """Give how far the z of printed p-values is from that of estimate and SE, and where too far."""
+    if p is None:
+        k = len(computed.value)
+        return np.full(k, np.nan), np.zeros(k, dtype=np.bool_)
+    printed = z_of_p(p.range)
+    with np.errstate(invalid="ignore"):
+        gap = np.maximum(computed.low - printed.high, printed.low - computed.high)
+        return gap, gap > _P_SLACK * np.maximum(1, printed.low)
 
 
 def _where(keep: BoolArray, numbers: Range) -> Range:

@@ -188,5 +188,8 @@ def unreadable(columns: Collection[str]) -> Problem:
             near = get_close_matches(missing[0], set(columns) - set(KNOWN_COLUMNS), n=1)
             what += f" (missing: {missing[0]}" + (f"; {near[0]!r} is near it)" if near else ")")
             break
+    by_hand = "columns={'events': 'deaths'} (--columns events=deaths)"
     known = " | ".join(", ".join(layout.required) for layout in LAYOUTS)
-    return Problem(what=what, fix=f"Rename the columns to one of: {known}.")
+    return Problem(
+        what=what, fix=f"Rename the columns to one of: {known}; or tell which is which: {by_hand}."
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from types import MappingProxyType
 from typing import Literal, TypedDict, get_args
 
@@ -103,9 +104,10 @@ def _problems(reading: Reading) -> Iterator[Problem]:
             what = "not a coverage between 0.5 and 1"
             fix = "Write 0.95 for a 95% interval, not the error rate 0.05."
             yield Problem(column="level", value=repr(reading.level), what=what, fix=fix)
-    if reading.correlation is not None and not -1 < reading.correlation < 1:
+    correlation = reading.correlation
+    if correlation is not None and not (isinstance(correlation, Real) and -1 < correlation < 1):
         what, fix = "not a correlation between -1 and 1", "Write 0.5, for example."
-        yield Problem(column="correlation", value=repr(reading.correlation), what=what, fix=fix)
+        yield Problem(column="correlation", value=repr(correlation), what=what, fix=fix)
 
 
 class ReadingOptions(TypedDict, total=False):

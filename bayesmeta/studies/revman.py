@@ -88,7 +88,9 @@ def with_plain_rows(
         chosen = _chosen(reading.analysis, kinds, cells.source)
         cells, names = _rows(cells, names == chosen), names[names == chosen]
         others = [name for name in kinds if name != chosen]
-        notes = tuple(note for note in notes if not any(name in note for name in others))
+        notes = tuple(
+            note for note in notes if not any(f" {name}" in f" {note}" for name in others)
+        )
         notes = (*notes, f"other analyses left out: {', '.join(others)}") if others else notes
         kinds = {chosen: kinds[chosen]}
     if len(set(kinds.values())) > 1:

@@ -86,6 +86,8 @@ def of_revman5(cells: Cells) -> tuple[Cells, tuple[str, ...]]:
                 }
                 | {new: row.get(old, "") for old, new in _COLUMNS[kind[:3]].items()}
             )
+    if not rows and not problems:
+        problems.append(Problem(what="no row of a study", fix="Export data and analyses again."))
     if problems:
         raise refusal(cells.source, problems)
     table = pd.DataFrame(rows, dtype="str").fillna("")

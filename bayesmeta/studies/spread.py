@@ -71,7 +71,7 @@ def spread_of_interval(estimate: Range, low: Range, high: Range, z: FloatArray) 
     >>> np.stack([se.value, se.low, se.high]).round(4).ravel().tolist()
     [0.2565, 0.2555, 0.2577]
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         smallest = np.max(
             [(high.low - low.high) / 2, high.low - estimate.high, estimate.low - low.high], axis=0
         )

@@ -14,7 +14,6 @@ from tolerances import CLOSED
 from bayesmeta.effects import MEASURES, compute_effects
 from bayesmeta.errors import ModelError, StudyTableError
 from bayesmeta.studies import load, read_studies
-from bayesmeta.studies.estimate_columns import find_estimates
 from bayesmeta.studies.spellings import DIFFERENCES, RATIO_MEASURES, RATIOS
 
 Z95 = 1.959963984540054  # R's qnorm(0.975)
@@ -141,6 +140,15 @@ def test_an_estimate_with_its_p_value_gives_a_standard_error(p, se):
     assert_allclose(ratio.frame["se"], se, rtol=CLOSED)
 
 
+def test_altman_and_blands_examples_to_the_precision_of_their_formula_for_z():
+    # BMJ 343:d2090: 17 percentage points, P = 0.032; relative risk 0.30, P = 0.034. Their z is
+    # -0.862 + sqrt(0.743 - 2.404 log P), an approximation, 0.2% off here.
+    difference = read("study,estimate,p\nA,17,0.032").frame["se"]
+    assert_allclose(difference, 7.940, rtol=2e-3)
+    ratio = read("study,rr,p\nA,0.30,0.034").frame["se"]
+    assert_allclose(ratio, -math.log(0.30) / 2.117, rtol=2e-3)
+
+
 def test_each_row_uses_the_most_direct_source_it_has_and_says_which():
     studies = read(
         "study,estimate,se,ci_low,ci_high,p\n"
@@ -167,6 +175,22 @@ def test_a_table_reads_back_from_its_own_frame():
     for name in ("eight_schools", "raudenbush1985", "bcg"):
         table = load(name)
         pd.testing.assert_frame_equal(read_studies(table.frame).frame, table.frame)
+
+
+def test_bundled_estimates_are_read_as_before():
+    assert load("eight_schools").notes[:2] == (
+        "read as one contrast per study: estimate and its standard error se",
+        "kept as covariates, not used: n",
+    )
+    assert load("raudenbush1985").notes[0] == (
+        "read as one contrast per study: yi and its sampling variance vi"
+    )
+    assert set(load("raudenbush1985").contrast().notes) == {""}
+
+
+def test_sizes_beside_metafors_estimates_are_a_covariate():
+    studies = read("authors,yi,sei,ni\nHart,0.100,0.200,40")
+    assert (studies.layout, studies.covariates) == ("contrast", ("ni",))
 
 
 def test_digits_of_a_frame_of_floats_tell_no_rounding():
@@ -317,6 +341,14 @@ def test_a_row_without_a_usable_precision_says_why(row, column, what):
     assert problem.fix
 
 
+def test_numbers_beyond_reckoning_are_refused():
+    text = "study,estimate,ci_low,ci_high,p\nA,0.1,-1e308,1e308,\nB,1e-200,,,0.5\nC,0.1,0,0.2,"
+    assert [(one.study, one.what[:18]) for one in problems(text)] == [
+        ("A", "the standard error"),
+        ("B", "the standard error"),
+    ]
+
+
 def test_a_bound_of_p_is_welcome_beside_an_interval():
     assert read("study,or,ci_low,ci_high,p\nA,4.47,2.24,8.95,<0.0001").k == 1
     (problem,) = problems("study,or,ci_low,ci_high,p\nA,2.41,1.46,3.99,<0.00001")
@@ -328,7 +360,7 @@ def test_a_ratio_limit_printed_as_zero_has_no_logarithm():
     assert [(one.column, one.what) for one in found] == [
         ("ci_low", "a ratio of 0 has no logarithm")
     ]
-    assert "the upper limit would fit 0.0028" in found[0].fix  # 0.05^2 / 0.90
+    assert "0.0028 fits estimate and upper limit" in found[0].fix  # 0.05^2 / 0.90
 
 
 # --- what is told ---------------------------------------------------------------------------------
@@ -341,6 +373,7 @@ def test_a_ratio_limit_printed_as_zero_has_no_logarithm():
         ({"level": 0.05}, "level"),
         ({"level": 100}, "level"),
         ({"correlation": 1.5}, "correlation"),
+        ({"correlation": "half"}, "correlation"),
         ({"conversion": "wan"}, "conversion"),
         ({"shared": "halve"}, "shared"),
     ],
@@ -428,5 +461,4 @@ def test_non_events_of_one_group_must_add_up():
 
 
 def test_a_table_without_anything_to_say_how_precise_it_is_is_no_table_of_estimates():
-    assert find_estimates.__doc__
     assert "fit no known layout" in problems("study,or\nA,2")[0].what

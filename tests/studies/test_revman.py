@@ -107,6 +107,20 @@ def test_subgroups_of_revman_5_are_rows_of_their_own():
     assert studies.frame["Subgroup"].tolist() == ["Old", "Old", "Young", "Young"]
 
 
+def test_a_study_of_revman_5_whose_subgroup_has_no_row_is_not_lost():
+    rows = """
+1,1,0,Death,DIC,MH,OR,Fixed,5,,,20,6,,,20,0.8,,0.1,2,100,9.9,Aspirin,Placebo,
+1,1,1,MRC-1,,,,,3,0,0,10,3,0,0,10,0.7,0.2,0.5,1.0,3.1,,,,1974
+1,1,1,CDP,,,,,2,0,0,10,3,0,0,10,0.7,0.2,0.5,1.0,3.1,,,,1976
+"""
+    assert read_studies(frame(R5, rows)).studies == ("MRC-1", "CDP")
+
+
+def test_a_file_of_revman_5_without_studies_is_refused():
+    with pytest.raises(StudyTableError, match="no row of a study"):
+        read_studies(frame(R5, R5_ROWS.strip().splitlines()[0]))
+
+
 def test_generic_inverse_variance_of_revman_5_is_refused_by_name():
     rows = "1,1,0,Death,IV,IV,HR,Fixed,,,,,,,,,0.8,,0.1,2,100,9.9,A,B,\n1,1,0,X" + "," * 21
     with pytest.raises(StudyTableError, match=r"line|row 0.*IV.*Export it from RevMan Web"):
