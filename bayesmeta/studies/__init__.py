@@ -3,6 +3,7 @@
 from bayesmeta.studies.arrays import (
     Contrasts,
     Correlations,
+    Pairs,
     SingleCounts,
     TwoArmCounts,
     TwoArmMeans,
@@ -16,6 +17,7 @@ __all__ = [
     "HELD",
     "Contrasts",
     "Correlations",
+    "Pairs",
     "SingleCounts",
     "StudyTable",
     "TwoArmCounts",

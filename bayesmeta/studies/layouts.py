@@ -7,7 +7,9 @@ from typing import Literal
 
 from bayesmeta.errors import Problem
 
-type LayoutKind = Literal["binary", "means", "rates", "single", "correlation", "contrast"]
+type LayoutKind = Literal[
+    "binary", "means", "rates", "single", "paired", "paired arms", "correlation", "contrast"
+]
 
 STUDY_NAMES = ("study", "trial", "author", "studlab")
 
@@ -37,7 +39,7 @@ class Layout:
 
     Attributes
     ----------
-    kind : {"binary", "means", "rates", "single", "correlation", "contrast"}
+    kind : LayoutKind
         What the table holds.
     numbers : tuple of str
         Number columns that make the layout; all must be there.
@@ -127,6 +129,29 @@ LAYOUTS = (
         numbers=("xi", "ni"),
         groups=(("xi", "ni"),),
         told="read as one group per study: xi events out of ni",
+    ),
+    Layout(
+        kind="paired arms",
+        labels=("study", "arm"),
+        numbers=("mean_post", "sd_post", "mean_pre", "sd_pre", "n"),
+        groups=(("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),),
+        told="read as one row per study and arm, every person measured twice: mean_post, sd_post "
+        "after, mean_pre, sd_pre before, n persons",
+    ),
+    Layout(
+        kind="paired",
+        numbers=("mean_post", "sd_post", "mean_pre", "sd_pre", "n"),
+        groups=(("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),),
+        told="read as one group per study, every person measured twice: mean_post, sd_post after, "
+        "mean_pre, sd_pre before, n persons",
+    ),
+    Layout(
+        kind="paired",
+        numbers=("m1i", "sd1i", "m2i", "sd2i", "ni"),
+        groups=(("m1i", "sd1i", "m2i", "sd2i", "ni", "r"),),
+        told="read as one group per study, every person measured twice: mean m1i, standard "
+        "deviation sd1i after (or under treatment), m2i, sd2i before (or under control), ni "
+        "persons",
     ),
     Layout(
         kind="correlation",

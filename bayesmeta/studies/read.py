@@ -1,6 +1,8 @@
 """From a file or a frame to a validated study table."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Unpack
@@ -25,11 +27,22 @@ from bayesmeta.studies.columns import (
     with_known_names,
     with_studies,
 )
+from bayesmeta.studies.correlations_within import within_correlations
+from bayesmeta.studies.derived import Derived, derived_frame
+from bayesmeta.studies.design_columns import design_effects, shared_controls
 from bayesmeta.studies.layouts import find_layout, unreadable
+from bayesmeta.studies.medians import means_of_medians, with_blank_means
 from bayesmeta.studies.reading import Reading, ReadingOptions
 from bayesmeta.studies.refusal import refusal
 from bayesmeta.studies.rules import Sheet, problems_of
 from bayesmeta.studies.table import StudyTable
+
+DERIVE: tuple[Callable[[Sheet, Reading], Derived], ...] = (
+    means_of_medians,
+    within_correlations,
+    design_effects,
+    shared_controls,
+)
 
 
 def read_studies(
@@ -46,9 +59,16 @@ def read_studies(
     - ``study, arm, mean, sd, n`` and ``study, arm, events, time`` (person-time) likewise;
     - ``ai, bi, ci, di`` or ``ai, n1i, ci, n2i``: both arms in one row, as in R's metafor;
     - ``m1i, sd1i, n1i, m2i, sd2i, n2i`` (means) and ``x1i, t1i, x2i, t2i`` (rates) likewise;
+    - ``mean_post, sd_post, mean_pre, sd_pre, n`` or ``m1i, sd1i, m2i, sd2i, ni``: two measurements
+      of the same persons, with their correlation ``r``, or ``sd_change``, ``t`` or ``p``; with
+      ``arm``, one row per study and arm;
+    - ``median`` with ``q1, q3`` or ``min, max`` in place of mean and sd;
     - ``xi, ni``: events of one group; ``ri, ni``: a correlation and its number of pairs;
     - ``estimate, se``, ``estimate, ci_low, ci_high`` (95%, Wald), ``yi, vi`` or ``yi, sei``: one
       contrast per study, on the analysis scale (logarithms of ratios).
+
+    ``icc`` and ``cluster_size``, or ``design_effect``, tell of cluster trials; ``shared_control``
+    which rows have one control arm.
 
     ``outcome`` may name the outcome in all of them. The study label may also be called trial,
     author or studlab.
@@ -100,8 +120,9 @@ def read_bytes(
     return _read(cells_of_csv(data, source), reading or Reading())
 
 
-def _read(cells: Cells, reading: Reading) -> StudyTable:  # noqa: ARG001  for the layouts to come
+def _read(cells: Cells, reading: Reading) -> StudyTable:
     cells, renamed = with_known_names(cells)
+    cells = with_blank_means(cells)
     layout = find_layout(cells.frame.columns)
     if layout is None:
         problem = unreadable(tuple(cells.frame.columns))
@@ -109,16 +130,26 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:  # noqa: ARG001  for th
     cells, numbered = with_studies(cells)
     numbers = parse_numbers(cells, number_columns(cells, layout))
     sheet = Sheet(cells=cells, layout=layout, numbers=numbers)
-    problems = [*taken_names(cells, layout), *problems_of(sheet)]
+    derived = [derive(sheet, reading) for derive in DERIVE]
+    used = frozenset().union(*(part.used for part in derived))
+    for part in derived:
+        sheet = replace(sheet, numbers={**sheet.numbers, **part.numbers})
+    problems = [
+        *(p for p in taken_names(cells, layout) if p.column not in used),
+        *(problem for part in derived for problem in part.problems),
+        *problems_of(sheet),
+    ]
     if problems:
         raise refusal(cells.source, problems)
 
-    covariates = covariate_columns(cells, layout)
+    covariates = tuple(name for name in covariate_columns(cells, layout) if name not in used)
     notes = (layout.told, *renamed, *numbered, *cells.notes)
+    notes = (*notes, *(note for part in derived for note in part.notes))
     if covariates:
         notes = (*notes, f"kept as covariates, not used: {', '.join(covariates)}")
     assemble = {"binary": binary_frame, "contrast": contrast_frame}.get(layout.kind, group_frame)
-    frame = assemble(sheet)
+    frame = assemble(sheet).join(covariate_frame(cells.frame, covariates))
+    frame = frame.join(derived_frame(derived, cells.frame.index))
     printed = None
     if layout.kind == "contrast" and set(layout.numbers) <= cells.written:
         printed = cells.frame[list(layout.numbers)]
@@ -127,7 +158,8 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:  # noqa: ARG001  for th
         source=cells.source,
         arms=TREATED_CONTROL if layout.wide else None,
         notes=notes,
-        _frame=frame.join(covariate_frame(cells.frame, covariates)).reset_index(drop=True),
+        shared=reading.shared,
+        _frame=frame.reset_index(drop=True),
         _printed=printed,
     )
 

@@ -10,21 +10,28 @@ from bayesmeta.studies import choices
 from bayesmeta.studies.arrays import (
     Contrasts,
     Correlations,
+    Pairs,
     SingleCounts,
     TwoArmCounts,
     TwoArmMeans,
     TwoArmRates,
     floats,
     integers,
+    pairs,
+    shares,
 )
 from bayesmeta.studies.layouts import LayoutKind
+from bayesmeta.studies.reading import SharedControl
 from bayesmeta.studies.refusal import refusal
+from bayesmeta.studies.trial_design import DESIGN_COLUMNS, TrialDesign, trial_design
 
 KEYS: dict[LayoutKind, tuple[str, ...]] = {
     "binary": ("study", "arm", "outcome"),
     "means": ("study", "arm", "outcome"),
     "rates": ("study", "arm", "outcome"),
     "single": ("study", "outcome"),
+    "paired": ("study", "outcome"),
+    "paired arms": ("study", "arm", "outcome"),
     "correlation": ("study", "outcome"),
     "contrast": ("study", "outcome"),
 }
@@ -33,6 +40,8 @@ NUMBERS: dict[LayoutKind, tuple[str, ...]] = {
     "means": ("mean", "sd", "n"),
     "rates": ("events", "time"),
     "single": ("events", "n"),
+    "paired": ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),
+    "paired arms": ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),
     "correlation": ("r", "n"),
     "contrast": ("estimate", "se", "variance"),
 }
@@ -41,6 +50,8 @@ HELD: dict[LayoutKind, str] = {
     "means": "means",
     "rates": "events and person-time",
     "single": "counts of one group",
+    "paired": "two measurements of the same persons",
+    "paired arms": "two measurements of the same persons in two arms",
     "correlation": "correlations",
     "contrast": "contrasts",
 }
@@ -49,6 +60,8 @@ _MEASURES: dict[LayoutKind, str] = {
     "means": "means, such as MD",
     "rates": "rates, such as IRR",
     "single": "one group, such as PLO",
+    "paired": "two measurements of the same persons, such as MC",
+    "paired arms": "two measurements of the same persons, such as MC",
     "correlation": "correlations, such as ZCOR",
     "contrast": "contrasts, such as GEN",
 }
@@ -62,9 +75,9 @@ class StudyTable:
 
     Attributes
     ----------
-    layout : {"binary", "means", "rates", "single", "correlation", "contrast"}
-        "binary", "means", "rates": one row per study and arm (and outcome). "single",
-        "correlation", "contrast": one row per study (and outcome).
+    layout : LayoutKind
+        "binary", "means", "rates", "paired arms": one row per study and arm (and outcome).
+        "single", "paired", "correlation", "contrast": one row per study (and outcome).
     source : str
         File name, bundled name, or "DataFrame".
     arms : (str, str) or None
@@ -75,6 +88,8 @@ class StudyTable:
         Where bundled data come from.
     measure : str or None
         Measure of the estimates of a contrast-level table, where it is known.
+    shared : {"split", "covariance"} or None
+        What is done about a control arm that several studies share.
 
     Examples
     --------
@@ -90,6 +105,7 @@ class StudyTable:
     notes: tuple[str, ...] = ()
     citation: str = ""
     measure: str | None = None
+    shared: SharedControl | None = None
     _frame: pd.DataFrame = field(repr=False)
     _printed: pd.DataFrame | None = field(default=None, repr=False)
 
@@ -98,9 +114,12 @@ class StudyTable:
         """Copy of the data.
 
         Binary: study, arm, outcome, events, n. Means: study, arm, outcome, mean, sd, n. Rates:
-        study, arm, outcome, events, time. Single: study, outcome, events, n. Correlation: study,
-        outcome, r, n. Contrast: study, outcome, estimate, se, variance.
-        Covariates follow. The outcome is "" where the table names none.
+        study, arm, outcome, events, time. Single: study, outcome, events, n. Paired: study, (arm,)
+        outcome, mean_post, sd_post, mean_pre, sd_pre, n, r. Correlation: study, outcome, r, n.
+        Contrast: study, outcome, estimate, se, variance.
+        Covariates follow, then, where there is something to say, `derived` (what was made out of
+        other columns), `design_effect` and `shared_control`. The outcome is "" where the table
+        names none.
         """
         return self._frame.copy()
 
@@ -135,7 +154,7 @@ class StudyTable:
     @property
     def covariates(self) -> tuple[str, ...]:
         """Columns that were kept and are not used unless asked for."""
-        known = (*KEYS[self.layout], *NUMBERS[self.layout])
+        known = (*KEYS[self.layout], *NUMBERS[self.layout], *DESIGN_COLUMNS)
         return tuple(name for name in self._frame.columns if name not in known)
 
     def select(
@@ -263,12 +282,16 @@ class StudyTable:
             Contrast-level data, arms not chosen, or several outcomes.
         """
         treated, control = self._two_arms("binary")
+        design = self.design()
+        share = design.control_share
         return TwoArmCounts(
             study=self.studies,
             events_treated=integers(treated["events"]),
             n_treated=integers(treated["n"]),
-            events_control=integers(control["events"]),
-            n_control=integers(control["n"]),
+            events_control=shares(control["events"], share),
+            n_control=shares(control["n"], share),
+            design_effect=design.design_effect if design.clustered else None,
+            correlated=design.correlated,
         )
 
     def means(self) -> TwoArmMeans:
@@ -285,6 +308,7 @@ class StudyTable:
             Other data than means, arms not chosen, or several outcomes.
         """
         treated, control = self._two_arms("means")
+        share = self.design().control_share
         return TwoArmMeans(
             study=self.studies,
             mean_treated=floats(treated["mean"]),
@@ -292,7 +316,7 @@ class StudyTable:
             n_treated=integers(treated["n"]),
             mean_control=floats(control["mean"]),
             sd_control=floats(control["sd"]),
-            n_control=integers(control["n"]),
+            n_control=shares(control["n"], share),
         )
 
     def rates(self) -> TwoArmRates:
@@ -309,13 +333,35 @@ class StudyTable:
             Other data than events and person-time, arms not chosen, or several outcomes.
         """
         treated, control = self._two_arms("rates")
+        share = self.design().control_share
         return TwoArmRates(
             study=self.studies,
             events_treated=integers(treated["events"]),
             time_treated=floats(treated["time"]),
-            events_control=integers(control["events"]),
-            time_control=floats(control["time"]),
+            events_control=shares(control["events"], share),
+            time_control=floats(control["time"] * share),
         )
+
+    def paired(self) -> tuple[Pairs, ...]:
+        """Give two measurements of the same persons: of one group, or of treated and control.
+
+        Returns
+        -------
+        tuple of Pairs
+            One or two; read-only arrays, studies in the order of the table.
+
+        Raises
+        ------
+        StudyTableError
+            Other data than pairs, arms not chosen, or several outcomes.
+        """
+        two = self.layout == "paired arms"
+        groups = self._two_arms("paired arms") if two else [self._rows("paired")]
+        return tuple(pairs(self.studies, group) for group in groups)
+
+    def design(self) -> TrialDesign:
+        """Give what the effects need to know of the design of each trial: one outcome only."""
+        return trial_design(self._frame, self.studies, self.shared)
 
     def single(self) -> SingleCounts:
         """Give the counts of studies of one group.
@@ -410,7 +456,7 @@ class StudyTable:
         )
 
     def _misfits(self, other: "StudyTable") -> list[Problem]:
-        for name in ("layout", "arms", "measure"):
+        for name in ("layout", "arms", "measure", "shared"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 what = f"the {name} of {other.source} is {theirs}, here it is {mine}"
