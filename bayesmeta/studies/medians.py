@@ -126,16 +126,16 @@ def _of_arm(sheet: Sheet, arm: ArmOfFive, method: Conversion) -> Derived:
             if name in blank:
                 numbers[name][i] = value
         given = ", ".join(name for name in there if not is_blank(sheet, i, name))
-        told[i] = f"{' and '.join(blank)} made out of {given} ({family})"
+        told[i] = f"{' and '.join(blank)} made out of {given} ({family}, {_NAMES[method]})"
     for i in problems:  # the table is refused: do not say as well that the mean is missing
         for name in (arm.mean, arm.sd):
             numbers[name][i] = 1.0
-    doubtful = [rows[j] for j in np.flatnonzero(skewed(x) & (np.array(families) != "fitted"))]
-    by_normal = [i for i in doubtful if "normal" in told[i].rsplit("(", 1)[-1].split(",")[0]]
-    if by_normal:
+    by_normal = skewed(x) & (np.array(families) == "normal")
+    if by_normal.any():
+        doubtful = [rows[j] for j in map(int, np.flatnonzero(by_normal))]
         notes.append(
             "the numbers around the median are skewed (Shi 2023), which a conversion for normal "
-            f"data does not allow for, in {counted_rows(sheet, by_normal)}"
+            f"data does not allow for, in {counted_rows(sheet, doubtful)}"
             + ("" if method != DEFAULT else "; compare conversion='quantile-estimation'")
         )
     return Derived(
@@ -150,13 +150,11 @@ def _of_arm(sheet: Sheet, arm: ArmOfFive, method: Conversion) -> Derived:
 def _converted(
     x: FiveNumbers, method: Conversion
 ) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
-    """Give means, standard deviations, and the distribution and method that made each."""
+    """Give means, standard deviations, and the distribution that made each."""
     if method == "luo-wan":
-        text = f"normal, {_NAMES[method]}"
-        return luo_mean(x), wan_shi_sd(x), (text,) * len(x.n)
+        return luo_mean(x), wan_shi_sd(x), ("normal",) * len(x.n)
     fitted = quantile_estimation(x)
-    text = _NAMES[method]
-    return fitted.mean, fitted.sd, tuple(f"{family}, {text}" for family in fitted.family)
+    return fitted.mean, fitted.sd, fitted.family
 
 
 def _problems(sheet: Sheet, arm: ArmOfFive, i: int, values: list[float]) -> Iterator[Problem]:
