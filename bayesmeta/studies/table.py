@@ -464,8 +464,18 @@ class StudyTable:
         if bool(self.outcomes) != bool(other.outcomes):
             what = "one table names its outcome and the other does not"
             return [Problem(column="outcome", what=what, fix="Name it in both.")]
+        for label in sorted(_shared_labels(self) & _shared_labels(other)):
+            what = f"a control arm of this label is in {other.source} too"
+            fix = "Give different control arms different labels."
+            return [Problem(column="shared_control", value=label, what=what, fix=fix)]
         key = list(KEYS[self.layout])
         mine, theirs = (
             table[key].itertuples(index=False, name=None) for table in (self._frame, other._frame)
         )
         return list(choices.repeated_rows(mine, theirs, other.source))
+
+
+def _shared_labels(table: StudyTable) -> set[str]:
+    """Give the labels of control arms that rows may share."""
+    frame = table.frame
+    return set(frame["shared_control"].dropna()) - {""} if "shared_control" in frame else set()
