@@ -1,6 +1,6 @@
 """Columns that tell the design of trials: clusters, and control arms that rows share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from bayesmeta.studies.assemble import parse_numbers
 from bayesmeta.studies.derived import Derived, counted_rows, is_blank, named_rows
 from bayesmeta.studies.reading import Reading
 from bayesmeta.studies.rules import Sheet
+from bayesmeta.studies.trial_design import DESIGN_COLUMNS
 
 _YES, _NO = ("yes", "true", "1", "y"), ("no", "false", "0", "n")
 _SHARE_WAYS = (
@@ -113,6 +114,20 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
         notes=tuple(dict.fromkeys(notes)),
         problems=tuple(problems),
     )
+
+
+def reserved_names(covariates: Iterable[str]) -> Iterator[Problem]:
+    """Find covariates that bear the name of a column that the reader makes, and are not used."""
+    fixes = {
+        "design_effect": "Add a column unadjusted (yes: inflate the variance) to estimates; or "
+        "remove it: it is for trials, not for correlations.",
+        "shared_control": "It is for tables with both arms of a comparison in one row: remove it; "
+        "select(arms=...) counts no arm twice.",
+    }
+    for name in covariates:
+        if name in DESIGN_COLUMNS:
+            what = "the reader keeps a column of this name, and cannot use this one"
+            yield Problem(column=name, what=what, fix=fixes.get(name, "Rename it."))
 
 
 def _cluster_problems(

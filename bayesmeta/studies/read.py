@@ -29,7 +29,7 @@ from bayesmeta.studies.columns import (
 )
 from bayesmeta.studies.correlations_within import within_correlations
 from bayesmeta.studies.derived import Derived, derived_frame
-from bayesmeta.studies.design_columns import design_effects, shared_controls
+from bayesmeta.studies.design_columns import design_effects, reserved_names, shared_controls
 from bayesmeta.studies.layouts import find_layout, unreadable
 from bayesmeta.studies.medians import means_of_medians, with_blank_means
 from bayesmeta.studies.reading import Reading, ReadingOptions
@@ -136,6 +136,7 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
         sheet = replace(sheet, numbers={**sheet.numbers, **part.numbers})
     problems = [
         *(p for p in taken_names(cells, layout) if p.column not in used),
+        *reserved_names(name for name in covariate_columns(cells, layout) if name not in used),
         *(problem for part in derived for problem in part.problems),
         *problems_of(sheet),
     ]

@@ -326,3 +326,28 @@ def test_tables_with_one_label_for_two_control_arms_are_not_joined():
                 shared="split")  # fmt: skip
     with pytest.raises(StudyTableError, match="shared_control = x"):
         one.append(two)
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "fix"),
+    [
+        ("study yi vi design_effect", ["A", 0.1, 0.2, 1.5], "Add a column unadjusted"),
+        ("study ri ni design_effect", ["A", 0.1, 20, 1.5], "not for correlations"),
+        ("study yi vi shared_control", ["A", 0.1, 0.2, "x"], "both arms of a comparison"),
+        ("study yi vi derived", ["A", 0.1, 0.2, "x"], "Rename it"),
+    ],
+)
+def test_a_design_column_that_cannot_be_used_is_refused_and_not_kept_unused(columns, row, fix):
+    with pytest.raises(StudyTableError, match="keeps a column of this name") as e:
+        _read(columns, row)
+    assert fix in e.value.problems[0].fix
+
+
+def test_a_cross_check_and_its_forest_show_correlated_effects():
+    model = bm.Model(measure="OR", likelihood=bm.NormalLikelihood(), effect=bm.Normal(0, 2.82),
+                     heterogeneity=bm.HalfNormal(0.5))  # fmt: skip
+    for told in ("covariance", "split"):
+        check = bm.crosscheck(model, shared_table(shared=told), nuts=False)
+        rows = check.to_frame()
+        assert {"frequentist", "exact"} <= set(rows["road"])
+        assert len(check.effects.y) == 4
