@@ -98,6 +98,7 @@ def within_correlations(sheet: Sheet, reading: Reading) -> Derived:
         return Derived(problems=(problem,))
     frame = sheet.cells.frame
     there = [column for column in PAIRED_COLUMNS if column in frame]
+    parsed = parse_numbers(sheet.cells, there)
     r = np.full(len(frame), np.nan)
     problems, told, assumed_rows = [], [""] * len(frame), []
     told_rows: dict[str, list[int]] = {}
@@ -113,7 +114,7 @@ def within_correlations(sheet: Sheet, reading: Reading) -> Derived:
             assumed_rows.append(i)
         else:
             source = next(key for key, value in SOURCES.items() if found in value.columns)
-            r[i], fault = _from(sheet, i, found, source)
+            r[i], fault = _from(sheet, i, found, source, float(parsed[found][i]))
             if fault is not None:
                 problems.append(fault)
             elif source != "r":
@@ -134,9 +135,10 @@ def within_correlations(sheet: Sheet, reading: Reading) -> Derived:
     )
 
 
-def _from(sheet: Sheet, i: int, column: str, source: str) -> tuple[float, Problem | None]:
+def _from(
+    sheet: Sheet, i: int, column: str, source: str, value: float
+) -> tuple[float, Problem | None]:
     """Give the correlation that a cell tells, and why it tells none."""
-    value = float(parse_numbers(sheet.cells, [column])[column][i])
     post, sd1, pre, sd2, n = (sheet.numbers[name][i] for name in sheet.layout.groups[0][:5])
     known = _all_numbers(post, sd1, pre, sd2, n) and sd1 > 0 and sd2 > 0 and n >= 2
 

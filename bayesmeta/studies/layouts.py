@@ -182,11 +182,16 @@ LAYOUTS = (
     ),
 )
 
+FURTHER_COLUMNS = (
+    *("median", "q1", "q3", "sd_change"),
+    *("icc", "cluster_size", "design_effect", "unadjusted", "shared_control"),
+)
 KNOWN_COLUMNS = tuple(
     dict.fromkeys(
         [
             *STUDY_NAMES,
             "outcome",
+            *FURTHER_COLUMNS,
             *(column for layout in LAYOUTS for column in layout.required),
             *(arm.n for layout in LAYOUTS for arm in layout.arms),
         ]

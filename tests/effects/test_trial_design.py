@@ -130,6 +130,11 @@ def test_the_arms_of_a_cluster_trial_have_one_design_effect():
         _read(columns, rows[0], ["A", "c", 9, 50, 0.02, 11])
 
 
+def test_capitals_in_the_names_of_design_columns_make_no_difference():
+    table = _read(BINARY + " ICC Cluster_Size", ["A", 12, 80, 20, 90, 0.1, 11])
+    assert_allclose(table.design().design_effect, [2])
+
+
 def test_an_icc_alone_stays_a_covariate():
     assert _read(BINARY + " icc", ["A", 12, 80, 20, 90, 0.1]).covariates == ("icc",)
 
