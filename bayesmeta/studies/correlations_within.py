@@ -7,7 +7,7 @@ from scipy.special import stdtrit
 
 from bayesmeta.errors import Problem
 from bayesmeta.studies.assemble import parse_numbers
-from bayesmeta.studies.derived import Derived, counted_rows, is_blank
+from bayesmeta.studies.derived import Derived, blank_cells, counted_rows
 from bayesmeta.studies.reading import Reading
 from bayesmeta.studies.rules import Sheet
 
@@ -99,13 +99,14 @@ def within_correlations(sheet: Sheet, reading: Reading) -> Derived:
     frame = sheet.cells.frame
     there = [column for column in PAIRED_COLUMNS if column in frame]
     parsed = parse_numbers(sheet.cells, there)
+    blank = {column: blank_cells(sheet, column) for column in there}
     r = np.full(len(frame), np.nan)
     problems, told, assumed_rows = [], [""] * len(frame), []
     told_rows: dict[str, list[int]] = {}
     for i in range(len(frame)):
         if i in sheet.cells.broken:
             continue
-        found = next((c for c in there if not is_blank(sheet, i, c)), None)
+        found = next((c for c in there if not blank[c][i]), None)
         if found is None and assumed is None:
             problems.append(sheet.at(i, None, "the correlation of the two measurements is not "
                                               "known", _WAYS))  # fmt: skip

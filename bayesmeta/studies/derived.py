@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bayesmeta.errors import Problem
 from bayesmeta.scales import FloatArray
@@ -53,9 +55,11 @@ def derived_frame(parts: Sequence[Derived], index: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index)
 
 
-def is_blank(sheet: Sheet, i: int, column: str) -> bool:
-    """Tell whether a cell is empty or marked as missing."""
-    return sheet.text(i, column).lower() in MISSING
+def blank_cells(sheet: Sheet, column: str) -> NDArray[np.bool_]:
+    """Tell which cells of a column are empty or marked as missing; all, if there is none."""
+    if column not in sheet.cells.frame:
+        return np.ones(len(sheet.cells.frame), dtype=np.bool_)
+    return np.asarray(sheet.cells.frame[column].str.lower().isin(MISSING), dtype=np.bool_)
 
 
 def named_rows(sheet: Sheet, rows: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from bayesmeta.errors import Problem
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.assemble import parse_numbers
-from bayesmeta.studies.derived import Derived, counted_rows, is_blank, named_rows
+from bayesmeta.studies.derived import Derived, blank_cells, counted_rows, named_rows
 from bayesmeta.studies.reading import Reading
 from bayesmeta.studies.rules import Sheet
 from bayesmeta.studies.trial_design import DESIGN_COLUMNS
@@ -83,7 +83,7 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
             )
             return Derived(problems=(Problem(what=what, fix=fix),))
         return Derived(notes=tuple(_may_share(sheet)))
-    blank = [is_blank(sheet, i, "shared_control") for i in range(len(frame))]
+    blank = blank_cells(sheet, "shared_control")
     labels = ["" if empty else text for empty, text in zip(blank, frame["shared_control"],
                                                           strict=True)]  # fmt: skip
     outcomes = frame["outcome"].tolist() if "outcome" in frame else [""] * len(frame)
@@ -139,15 +139,16 @@ def _cluster_problems(
         "cluster_size": (1.0, np.inf, "a mean cluster size is 1 or more"),
         "design_effect": (1.0, np.inf, "a design effect is 1 or more"),
     }
+    blank = {column: blank_cells(sheet, column) for column in columns}
     for column in columns:
         low, high, what = bounds[column]
         for i, value in enumerate(numbers[column]):
-            if i in sheet.cells.broken or is_blank(sheet, i, column):
+            if i in sheet.cells.broken or blank[column][i]:
                 continue
             if not low <= value <= high:
                 yield sheet.at(i, column, what, "Correct it, or leave it empty.")
     for i in range(len(sheet.cells.frame)):
-        empty = {column: is_blank(sheet, i, column) for column in columns}
+        empty = {column: bool(blank[column][i]) for column in columns}
         if i in sheet.cells.broken:
             continue
         if empty.get("icc", True) != empty.get("cluster_size", True):
@@ -174,8 +175,9 @@ def _arms_differ(sheet: Sheet, effect: FloatArray) -> Iterator[Problem]:
 
 def _unclear(sheet: Sheet) -> Iterator[Problem]:
     """Find cells of the column `unadjusted` that are neither yes nor no."""
+    blank = blank_cells(sheet, "unadjusted")
     for i, text in enumerate(sheet.cells.frame["unadjusted"]):
-        if text.lower() not in (*_YES, *_NO) and not is_blank(sheet, i, "unadjusted"):
+        if text.lower() not in (*_YES, *_NO) and not blank[i]:
             what = "neither yes nor no"
             fix = "yes: the standard error ignores clusters and is to be inflated; no: it does not."
             yield sheet.at(i, "unadjusted", what, fix)

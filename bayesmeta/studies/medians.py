@@ -1,16 +1,17 @@
 """Means tables whose rows give medians, quartiles or ranges where means are not reported."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmeta.errors import Problem
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.assemble import parse_numbers
 from bayesmeta.studies.cells import Cells
-from bayesmeta.studies.derived import Derived, counted_rows, is_blank
+from bayesmeta.studies.derived import Derived, blank_cells, counted_rows
 from bayesmeta.studies.layouts import find_layout
 from bayesmeta.studies.quantiles import (
     FiveNumbers,
@@ -106,14 +107,13 @@ def _of_arm(sheet: Sheet, arm: ArmOfFive, method: Conversion) -> Derived:
     there = [name for name in arm.five if name in frame]
     parsed = parse_numbers(sheet.cells, there)
     values = [parsed.get(name, np.full(len(frame), np.nan)) for name in arm.five]
-    lacking = [
-        i
-        for i in range(len(frame))
-        if i not in sheet.cells.broken
-        and (is_blank(sheet, i, arm.mean) or is_blank(sheet, i, arm.sd))
-        and not all(is_blank(sheet, i, name) for name in there)
-    ]
-    problems = {i: p for i in lacking for p in _problems(sheet, arm, i, [x[i] for x in values])}
+    blank = {name: blank_cells(sheet, name) for name in (arm.mean, arm.sd, *arm.five)}
+    told_any = ~np.all([blank[name] for name in arm.five], axis=0)
+    wanted = np.flatnonzero((blank[arm.mean] | blank[arm.sd]) & told_any)
+    lacking = [i for i in map(int, wanted) if i not in sheet.cells.broken]
+    problems = {
+        i: p for i in lacking for p in _problems(sheet, arm, i, [x[i] for x in values], blank)
+    }
     rows = [i for i in lacking if i not in problems and n[i] >= SMALLEST]
     x = FiveNumbers(**dict(zip(("low", "q1", "median", "q3", "high"), np.array(values)[:, rows],
                                strict=True)), n=n[rows])  # fmt: skip
@@ -121,12 +121,12 @@ def _of_arm(sheet: Sheet, arm: ArmOfFive, method: Conversion) -> Derived:
     told, notes = [""] * len(frame), []
     numbers = {name: sheet.numbers[name].copy() for name in (arm.mean, arm.sd)}
     for made, (i, family) in enumerate(zip(rows, families, strict=True)):
-        blank = [name for name in (arm.mean, arm.sd) if is_blank(sheet, i, name)]
+        made_of = [name for name in (arm.mean, arm.sd) if blank[name][i]]
         for name, value in ((arm.mean, mean[made]), (arm.sd, sd[made])):
-            if name in blank:
+            if name in made_of:
                 numbers[name][i] = value
-        given = ", ".join(name for name in there if not is_blank(sheet, i, name))
-        told[i] = f"{' and '.join(blank)} made out of {given} ({family}, {_NAMES[method]})"
+        given = ", ".join(name for name in there if not blank[name][i])
+        told[i] = f"{' and '.join(made_of)} made out of {given} ({family}, {_NAMES[method]})"
     for i in problems:  # the table is refused: do not say as well that the mean is missing
         for name in (arm.mean, arm.sd):
             numbers[name][i] = 1.0
@@ -157,13 +157,17 @@ def _converted(
     return fitted.mean, fitted.sd, fitted.family
 
 
-def _problems(sheet: Sheet, arm: ArmOfFive, i: int, values: list[float]) -> Iterator[Problem]:
+def _problems(
+    sheet: Sheet,
+    arm: ArmOfFive,
+    i: int,
+    values: list[float],
+    blank: Mapping[str, NDArray[np.bool_]],
+) -> Iterator[Problem]:
     """Say why five numbers of a row cannot be converted; the first reason only."""
     known = [(name, x) for name, x in zip(arm.five, values, strict=True) if not np.isnan(x)]
     unreadable = [
-        name
-        for name, x in zip(arm.five, values, strict=True)
-        if name in sheet.cells.frame and np.isnan(x) and not is_blank(sheet, i, name)
+        name for name, x in zip(arm.five, values, strict=True) if np.isnan(x) and not blank[name][i]
     ]
     low, q1, median, q3, high = (not np.isnan(x) for x in values)
     falling = [b for (a, x), (b, y) in pairwise(known) if y < x]
