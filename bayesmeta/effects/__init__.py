@@ -1,13 +1,16 @@
 """From data to effects on the analysis scale: the measures, and the way to use them."""
 
 from bayesmeta.effects.binary import AS, CORRECTIONS, OR, PETO, RD, RR, binary_effects
-from bayesmeta.effects.continuous import MD, ROM, SMD, VR, mean_effects
+from bayesmeta.effects.continuous import MD, ROM, SMD, VR, D, mean_effects
 from bayesmeta.effects.contrast import GEN, HR, contrast_effects
 from bayesmeta.effects.correlation import COR, ZCOR, correlation_effects
 from bayesmeta.effects.measure import Correction, Effects, Measure
+from bayesmeta.effects.paired import MC, SMCC, SMCR, paired_effects
 from bayesmeta.effects.rates import IRD, IRR, rate_effects
 from bayesmeta.effects.single import PAS, PFT, PLN, PLO, PR, single_effects
+from bayesmeta.effects.trial_design import with_trial_design
 from bayesmeta.errors import ModelError
+from bayesmeta.studies.layouts import LayoutKind
 from bayesmeta.studies.refusal import did_you_mean
 from bayesmeta.studies.table import HELD, StudyTable
 
@@ -31,6 +34,7 @@ MEASURES: dict[str, Measure] = {
         AS,
         MD,
         SMD,
+        D,
         ROM,
         VR,
         IRR,
@@ -40,6 +44,9 @@ MEASURES: dict[str, Measure] = {
         PLN,
         PAS,
         PFT,
+        MC,
+        SMCC,
+        SMCR,
         ZCOR,
         COR,
         HR,
@@ -116,20 +123,29 @@ def compute_effects(
         raise ModelError(
             f"unknown correction {correction!r}. {did_you_mean(correction, CORRECTIONS)}"
         )
-    if studies.layout == "contrast":
+    kind: LayoutKind = "paired" if studies.layout == "paired arms" else studies.layout
+    if kind == "contrast":
         if studies.measure not in (None, chosen.name) and chosen is not GEN:
             raise ModelError(
                 f"{studies.source} holds estimates of measure {studies.measure}, not {measure}. "
                 "Use that measure, or GEN to take the estimates as they are."
             )
-        return contrast_effects(studies.contrast(), chosen)
-    if chosen.layout != studies.layout:
-        have = ", ".join(name for name, m in MEASURES.items() if m.layout == studies.layout)
+    elif chosen.layout != kind:
+        have = ", ".join(name for name, m in MEASURES.items() if m.layout == kind)
         raise ModelError(
             f"{measure} takes {HELD[chosen.layout]}, but {studies.source} holds "
             f"{HELD[studies.layout]}: use one of {have}."
         )
+    return with_trial_design(_plain_effects(studies, chosen, correction), studies.design())
+
+
+def _plain_effects(studies: StudyTable, chosen: Measure, correction: Correction) -> Effects:
+    """Compute effects as if every row were a trial of its own, persons randomised one by one."""
     source = studies.source
+    if studies.layout == "contrast":
+        return contrast_effects(studies.contrast(), chosen)
+    if studies.layout in ("paired", "paired arms"):
+        return paired_effects(studies.paired(), chosen, source=source)
     if studies.layout == "means":
         return mean_effects(studies.means(), chosen, source=source)
     if studies.layout == "correlation":

@@ -8,6 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayesmeta.effects.measure import BoolArray, Correction, Effects, Measure
+from bayesmeta.effects.shared_control import (
+    of_arcsine_difference,
+    of_log_odds_ratio,
+    of_log_risk_ratio,
+    of_risk_difference,
+)
 from bayesmeta.errors import Problem
 from bayesmeta.scales import IDENTITY, LOG, FloatArray
 from bayesmeta.studies.arrays import TwoArmCounts
@@ -171,6 +177,7 @@ OR = Measure(
     scale=LOG,
     layout="binary",
     compute=log_odds_ratio,
+    shared=of_log_odds_ratio,
     default_effect_prior="normal(0, 2.82)",
     default_heterogeneity_prior="half_normal(0.5)",
 )
@@ -180,6 +187,7 @@ RR = Measure(
     scale=LOG,
     layout="binary",
     compute=log_risk_ratio,
+    shared=of_log_risk_ratio,
     default_effect_prior="normal(0, 2.82)",
     default_heterogeneity_prior="half_normal(0.5)",
 )
@@ -189,6 +197,7 @@ RD = Measure(
     scale=IDENTITY,
     layout="binary",
     compute=risk_difference,
+    shared=of_risk_difference,
 )
 PETO = Measure(
     name="PETO",
@@ -203,6 +212,7 @@ AS = Measure(
     scale=IDENTITY,
     layout="binary",
     compute=arcsine_difference,
+    shared=of_arcsine_difference,
     zero_rule=False,
 )
 
@@ -243,6 +253,7 @@ def binary_effects(
     corrected = {"only0": zero, "all": np.ones_like(zero), "none": np.zeros_like(zero)}[correction]
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = measure.compute(*(table + corrected / 2))
+        loadings = None if measure.shared is None else measure.shared(*(table + corrected / 2))
     estimable = np.isfinite(y) & np.isfinite(v) & (v > 0)
     if not estimable.all():
         raise refusal(source, _not_estimable(counts.study, ~estimable, table, measure))
@@ -257,6 +268,7 @@ def binary_effects(
         corrected=corrected,
         notes=_notes(counts.study, correction, corrected, one_sided),
         row_notes=tuple("1/2 added to every cell" if row else "" for row in corrected),
+        loadings=loadings,
     )
 
 

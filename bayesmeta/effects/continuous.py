@@ -8,6 +8,12 @@ from scipy.special import gammaln
 
 from bayesmeta.effects.estimable import estimable_effects
 from bayesmeta.effects.measure import Effects, Measure
+from bayesmeta.effects.shared_control import (
+    of_log_ratio_of_means,
+    of_log_variability_ratio,
+    of_mean_difference,
+    standardised,
+)
 from bayesmeta.scales import IDENTITY, LOG, FloatArray
 from bayesmeta.studies.arrays import TwoArmMeans
 
@@ -62,6 +68,38 @@ def hedges_factor(m: FloatArray) -> FloatArray:
     return out
 
 
+def cohens_d(
+    m1: FloatArray, sd1: FloatArray, n1: FloatArray, m2: FloatArray, sd2: FloatArray, n2: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Cohen's d, a standardised mean difference without correction for bias, and its variance.
+
+    Parameters
+    ----------
+    m1, sd1, n1, m2, sd2, n2 : (...)
+        Mean, standard deviation and size of the treated, then of the control arm.
+
+    Returns
+    -------
+    y, v : (...)
+        d, the mean difference in pooled standard deviations, and
+        1/n1 + 1/n2 + d^2 / (2 (n1 + n2)), as metafor's measure "SMD" with ``correct=FALSE``.
+
+    References
+    ----------
+    Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, 2nd ed., eq. 2.5.1; the
+    variance of Hedges (1982), Psychological Bulletin 92:490-499, eq. 8.
+
+    Examples
+    --------
+    >>> y, v = cohens_d(*np.array([103.0, 5.5, 50, 100, 4.5, 50]))
+    >>> round(float(y), 4), round(float(v), 4)
+    (0.597, 0.0418)
+    """
+    pooled = np.sqrt(((n1 - 1) * sd1**2 + (n2 - 1) * sd2**2) / (n1 + n2 - 2))
+    d = (m1 - m2) / pooled
+    return d, 1 / n1 + 1 / n2 + d**2 / (2 * (n1 + n2))
+
+
 def standardised_mean_difference(
     m1: FloatArray, sd1: FloatArray, n1: FloatArray, m2: FloatArray, sd2: FloatArray, n2: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
@@ -89,9 +127,8 @@ def standardised_mean_difference(
     >>> round(float(y), 6), round(float(v), 6)
     (-0.35517, 0.013065)
     """
-    m = n1 + n2 - 2
-    pooled = np.sqrt(((n1 - 1) * sd1**2 + (n2 - 1) * sd2**2) / m)
-    g = hedges_factor(m) * (m1 - m2) / pooled
+    d, _ = cohens_d(m1, sd1, n1, m2, sd2, n2)
+    g = hedges_factor(n1 + n2 - 2) * d
     return g, 1 / n1 + 1 / n2 + g**2 / (2 * (n1 + n2))
 
 
@@ -110,7 +147,7 @@ def log_ratio_of_means(
     y, v : (...)
         log(m1 / m2) + (v1 - v2) / 2 and v1 + v2, with v1 = sd1^2 / (n1 m1^2) and v2 likewise;
         not finite unless both means have one sign. metafor adds the correction since version
-        5, and did not before.
+        5.0-1 (April 2026), and did not before.
 
     References
     ----------
@@ -162,8 +199,21 @@ def log_variability_ratio(
     return np.log(sd1 / sd2) + bias1 - bias2, bias1 + bias2
 
 
+def _of_hedges_g(*data: FloatArray) -> FloatArray:
+    return standardised(standardised_mean_difference(*data)[0], data[2], data[5])
+
+
+def _of_cohens_d(*data: FloatArray) -> FloatArray:
+    return standardised(cohens_d(*data)[0], data[2], data[5])
+
+
 MD = Measure(
-    name="MD", label="mean difference", scale=IDENTITY, layout="means", compute=mean_difference
+    name="MD",
+    label="mean difference",
+    scale=IDENTITY,
+    layout="means",
+    compute=mean_difference,
+    shared=of_mean_difference,
 )
 SMD = Measure(
     name="SMD",
@@ -171,12 +221,31 @@ SMD = Measure(
     scale=IDENTITY,
     layout="means",
     compute=standardised_mean_difference,
+    shared=_of_hedges_g,
+)
+D = Measure(
+    name="D",
+    label="Cohen's d",
+    scale=IDENTITY,
+    layout="means",
+    compute=cohens_d,
+    shared=_of_cohens_d,
 )
 ROM = Measure(
-    name="ROM", label="ratio of means", scale=LOG, layout="means", compute=log_ratio_of_means
+    name="ROM",
+    label="ratio of means",
+    scale=LOG,
+    layout="means",
+    compute=log_ratio_of_means,
+    shared=of_log_ratio_of_means,
 )
 VR = Measure(
-    name="VR", label="variability ratio", scale=LOG, layout="means", compute=log_variability_ratio
+    name="VR",
+    label="variability ratio",
+    scale=LOG,
+    layout="means",
+    compute=log_variability_ratio,
+    shared=of_log_variability_ratio,
 )
 
 

@@ -80,6 +80,7 @@ def estimable_effects(
         corrected = np.zeros(len(study), dtype=np.bool_)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         y, v = measure.compute(*data)
+        loadings = None if measure.shared is None else measure.shared(*data)
     bad = ~(np.isfinite(y) & np.isfinite(v) & (v > 0))
     if bad.any():
         what = f"the {measure.analysis_label} of these data is not defined or has no variance"
@@ -100,4 +101,5 @@ def estimable_effects(
         corrected=corrected,
         notes=(f"{added} of {told}",) if names else (),
         row_notes=tuple(added if row else "" for row in corrected),
+        loadings=loadings,
     )

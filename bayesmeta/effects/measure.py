@@ -27,13 +27,16 @@ class Measure:
         Name in words: "odds ratio".
     scale : Scale
         Analysis scale, on which effects are pooled.
-    layout : {"binary", "means", "rates", "single", "correlation", "contrast"}
+    layout : LayoutKind
         Data that it is computed from; every measure also takes contrasts that are on its scale.
     compute : callable or None
         Data to (y, v), effects and sampling variances on the analysis scale; any shape. Data are,
         treated then control, "binary": (a, b, c, d), events and non-events; "means": (m1, sd1,
         n1, m2, sd2, n2); "rates": (x1, t1, x2, t2); "single": (x, m), events and non-events;
-        "correlation": (r, n). None where effects are given.
+        "paired": (m1, sd1, m2, sd2, n, r); "correlation": (r, n). None where effects are given.
+    shared : callable or None
+        The same data to loadings (factor, row) of the control arm: see `shared_control`. None
+        where the covariance of effects with one control arm is not known.
     zero_rule : bool
         Whether the correction "only0" adds 1/2 where a count is zero. Not so for the arcsine
         measures, which are finite there; as in metafor.
@@ -54,6 +57,7 @@ class Measure:
     scale: Scale
     layout: LayoutKind
     compute: Formula | None = None
+    shared: Callable[..., FloatArray] | None = None
     zero_rule: bool = True
     transformed: str = ""
     default_effect_prior: str | None = None
@@ -87,6 +91,9 @@ class Effects:
         What a reader of the result should know.
     row_notes : tuple of str
         The same for each row; "" where there is nothing to say.
+    loadings : (factor, row) or None
+        What the control arm gives to each effect: two rows that share it have the covariance of
+        the sum of products. None where the measure has none.
     """
 
     study: tuple[str, ...]
@@ -97,6 +104,7 @@ class Effects:
     corrected: BoolArray
     notes: tuple[str, ...] = ()
     row_notes: tuple[str, ...] = ()
+    loadings: FloatArray | None = None
 
     def __post_init__(self) -> None:
         for name in ("y", "S", "corrected"):

@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesmeta.effects.estimable import correct_zeros, estimable_effects
 from bayesmeta.effects.measure import Correction, Effects, Measure
+from bayesmeta.effects.shared_control import of_log_rate_ratio, of_rate_difference
 from bayesmeta.scales import IDENTITY, LOG, FloatArray
 from bayesmeta.studies.arrays import TwoArmRates
 
@@ -68,7 +69,12 @@ def rate_difference(
 
 
 IRR = Measure(
-    name="IRR", label="incidence rate ratio", scale=LOG, layout="rates", compute=log_rate_ratio
+    name="IRR",
+    label="incidence rate ratio",
+    scale=LOG,
+    layout="rates",
+    compute=log_rate_ratio,
+    shared=of_log_rate_ratio,
 )
 IRD = Measure(
     name="IRD",
@@ -76,6 +82,7 @@ IRD = Measure(
     scale=IDENTITY,
     layout="rates",
     compute=rate_difference,
+    shared=of_rate_difference,
 )
 
 

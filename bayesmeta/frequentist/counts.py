@@ -34,10 +34,23 @@ class Tables:
 
     @classmethod
     def of(cls, counts: TwoArmCounts) -> Self:
-        """Take the cells from the counts of two arms."""
-        a = np.asarray(counts.events_treated, dtype=float)
-        c = np.asarray(counts.events_control, dtype=float)
-        return cls(a=a, b=counts.n_treated - a, c=c, d=counts.n_control - c)
+        """Take the cells from the counts of two arms, those of cluster trials over design effects.
+
+        Raises
+        ------
+        NotEstimableError
+            Studies share a control arm that is not split: their tables are not independent.
+        """
+        if counts.correlated:
+            raise NotEstimableError(
+                "Mantel-Haenszel and Peto take independent tables, but some studies share their "
+                "control arm. Read the table with shared='split', or use an inverse-variance "
+                "method."
+            )
+        effect = 1.0 if counts.design_effect is None else counts.design_effect
+        a, n1 = counts.events_treated / effect, counts.n_treated / effect
+        c, n2 = counts.events_control / effect, counts.n_control / effect
+        return cls(a=a, b=n1 - a, c=c, d=n2 - c)
 
     def take(self, kept: BoolArray) -> Self:
         """Keep the tables marked in `kept` (study,)."""

@@ -118,6 +118,17 @@ class BinomialLikelihood:
                 "Use measure OR, or the normal likelihood"
             )
         counts = studies.two_arm()
+        design = studies.design()
+        if counts.design_effect is not None:
+            raise ModelError(
+                "The binomial likelihood takes persons as independent, which those of cluster "
+                "trials are not. Use the normal likelihood, whose variances have the design effect"
+            )
+        if (design.rows_of_control > 1).any():
+            raise ModelError(
+                "The binomial likelihood takes arms as independent, but some studies share their "
+                f"control arm (shared={design.shared!r}). Use the normal likelihood"
+            )
         return BinomialData(
             studies=counts.study,
             events_treated=counts.events_treated.astype(np.float64),

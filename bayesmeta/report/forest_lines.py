@@ -140,7 +140,7 @@ def _counts(result: CrossCheck) -> list[tuple[str, str]]:
         return [("", "")] * (len(result.effects.study) + 1)
     c = result.studies.two_arm()
     treated = [f"{r}/{n}" for r, n in zip(c.events_treated, c.n_treated, strict=True)]
-    control = [f"{r}/{n}" for r, n in zip(c.events_control, c.n_control, strict=True)]
+    control = [f"{r:.12g}/{n:.12g}" for r, n in zip(c.events_control, c.n_control, strict=True)]
     return [result.studies.arms, *zip(treated, control, strict=True)]
 
 

@@ -3,6 +3,7 @@
 from bayesmeta.studies.arrays import (
     Contrasts,
     Correlations,
+    Pairs,
     SingleCounts,
     TwoArmCounts,
     TwoArmMeans,
@@ -17,6 +18,7 @@ __all__ = [
     "HELD",
     "Contrasts",
     "Correlations",
+    "Pairs",
     "Reading",
     "SingleCounts",
     "StudyTable",

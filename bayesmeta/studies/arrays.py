@@ -20,14 +20,21 @@ class TwoArmCounts:
     study : tuple of str
         Labels, in the order of the table.
     events_treated, n_treated, events_control, n_control : (study,)
-        Patients with the event, and all patients, of each arm.
+        Patients with the event, and all patients, of each arm; fractions where a control arm is
+        divided among the studies that share it.
+    design_effect : (study,) or None
+        Factor of the sampling variance of cluster trials; None: all 1.
+    correlated : bool
+        Some studies share their control arm.
     """
 
     study: tuple[str, ...]
     events_treated: IntArray
     n_treated: IntArray
-    events_control: IntArray
-    n_control: IntArray
+    events_control: IntArray | FloatArray
+    n_control: IntArray | FloatArray
+    design_effect: FloatArray | None = None
+    correlated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,7 +87,7 @@ class TwoArmMeans:
     n_treated: IntArray
     mean_control: FloatArray
     sd_control: FloatArray
-    n_control: IntArray
+    n_control: IntArray | FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +107,7 @@ class TwoArmRates:
     study: tuple[str, ...]
     events_treated: IntArray
     time_treated: FloatArray
-    events_control: IntArray
+    events_control: IntArray | FloatArray
     time_control: FloatArray
 
 
@@ -138,6 +145,43 @@ class Correlations:
     study: tuple[str, ...]
     r: FloatArray
     n: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pairs:
+    """Two measurements of the same persons, one group per study.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Labels, in the order of the table.
+    mean_post, sd_post, mean_pre, sd_pre : (study,)
+        Mean and standard deviation of persons after (or under treatment) and before (or under
+        control), in the unit of the outcome.
+    n : (study,)
+        Persons.
+    r : (study,)
+        Correlation of the two measurements, in (-1, 1).
+    """
+
+    study: tuple[str, ...]
+    mean_post: FloatArray
+    sd_post: FloatArray
+    mean_pre: FloatArray
+    sd_pre: FloatArray
+    n: IntArray
+    r: FloatArray
+
+
+def pairs(study: tuple[str, ...], frame: pd.DataFrame) -> Pairs:
+    """Take the pairs of the studies from the rows of one group, one per study."""
+    names = ("mean_post", "sd_post", "mean_pre", "sd_pre", "r")
+    return Pairs(study=study, n=integers(frame["n"]), **{x: floats(frame[x]) for x in names})
+
+
+def shares(column: pd.Series, share: FloatArray) -> IntArray | FloatArray:
+    """Copy a column of counts, each times a share: whole numbers where all shares are 1."""
+    return integers(column) if (share == 1).all() else floats(column * share)
 
 
 def integers(column: pd.Series) -> IntArray:

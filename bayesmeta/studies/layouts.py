@@ -7,7 +7,9 @@ from typing import Literal
 
 from bayesmeta.errors import Problem
 
-type LayoutKind = Literal["binary", "means", "rates", "single", "correlation", "contrast"]
+type LayoutKind = Literal[
+    "binary", "means", "rates", "single", "paired", "paired arms", "correlation", "contrast"
+]
 
 STUDY_NAMES = ("study", "trial", "author", "authors", "studlab", "slab")
 
@@ -37,7 +39,7 @@ class Layout:
 
     Attributes
     ----------
-    kind : {"binary", "means", "rates", "single", "correlation", "contrast"}
+    kind : LayoutKind
         What the table holds.
     numbers : tuple of str
         Number columns that make the layout; all must be there.
@@ -135,6 +137,29 @@ LAYOUTS = (
         told="read as one group per study: xi events out of ni",
     ),
     Layout(
+        kind="paired arms",
+        labels=("study", "arm"),
+        numbers=("mean_post", "sd_post", "mean_pre", "sd_pre", "n"),
+        groups=(("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),),
+        told="read as one row per study and arm, every person measured twice: mean_post, sd_post "
+        "after, mean_pre, sd_pre before, n persons",
+    ),
+    Layout(
+        kind="paired",
+        numbers=("mean_post", "sd_post", "mean_pre", "sd_pre", "n"),
+        groups=(("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),),
+        told="read as one group per study, every person measured twice: mean_post, sd_post after, "
+        "mean_pre, sd_pre before, n persons",
+    ),
+    Layout(
+        kind="paired",
+        numbers=("m1i", "sd1i", "m2i", "sd2i", "ni"),
+        groups=(("m1i", "sd1i", "m2i", "sd2i", "ni", "r"),),
+        told="read as one group per study, every person measured twice: mean m1i, standard "
+        "deviation sd1i after (or under treatment), m2i, sd2i before (or under control), ni "
+        "persons",
+    ),
+    Layout(
         kind="correlation",
         numbers=("ri", "ni"),
         groups=(("ri", "ni"),),
@@ -147,11 +172,16 @@ LAYOUTS = (
     Layout(kind="contrast", numbers=("yi", "sei")),
 )
 
+FURTHER_COLUMNS = (
+    *("median", "q1", "q3", "sd_change"),
+    *("icc", "cluster_size", "design_effect", "unadjusted", "shared_control"),
+)
 KNOWN_COLUMNS = tuple(
     dict.fromkeys(
         [
             *STUDY_NAMES,
             "outcome",
+            *FURTHER_COLUMNS,
             *(column for layout in LAYOUTS for column in layout.required),
             *(arm.n for layout in LAYOUTS for arm in layout.arms),
         ]

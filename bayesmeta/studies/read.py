@@ -1,7 +1,7 @@
 """From a file or a frame to a validated study table."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,6 +28,9 @@ from bayesmeta.studies.columns import (
     with_studies,
     without_empty_outcome,
 )
+from bayesmeta.studies.correlations_within import within_correlations
+from bayesmeta.studies.derived import Derived, derived_frame
+from bayesmeta.studies.design_columns import design_effects, reserved_names, shared_controls
 from bayesmeta.studies.estimate_columns import (
     EstimateColumns,
     contradictions,
@@ -38,11 +41,19 @@ from bayesmeta.studies.estimate_frames import estimate_frames
 from bayesmeta.studies.estimate_rules import estimate_problems
 from bayesmeta.studies.estimates import parse_estimates
 from bayesmeta.studies.layouts import Layout, find_layout, unreadable
+from bayesmeta.studies.medians import means_of_medians, with_blank_means
 from bayesmeta.studies.reading import Reading, ReadingOptions
 from bayesmeta.studies.refusal import refusal
 from bayesmeta.studies.revman import with_plain_rows
 from bayesmeta.studies.rules import Sheet, problems_of
 from bayesmeta.studies.table import StudyTable
+
+DERIVE: tuple[Callable[[Sheet, Reading], Derived], ...] = (
+    means_of_medians,
+    within_correlations,
+    design_effects,
+    shared_controls,
+)
 
 
 def read_studies(
@@ -59,12 +70,19 @@ def read_studies(
     - ``study, arm, mean, sd, n`` and ``study, arm, events, time`` (person-time) likewise;
     - ``ai, bi, ci, di`` or ``ai, n1i, ci, n2i``: both arms in one row, as in R's metafor;
     - ``m1i, sd1i, n1i, m2i, sd2i, n2i`` (means) and ``x1i, t1i, x2i, t2i`` (rates) likewise;
+    - ``mean_post, sd_post, mean_pre, sd_pre, n`` or ``m1i, sd1i, m2i, sd2i, ni``: two measurements
+      of the same persons, with their correlation ``r``, or ``sd_change``, ``t`` or ``p``; with
+      ``arm``, one row per study and arm;
+    - ``median`` with ``q1, q3`` or ``min, max`` in place of mean and sd;
     - ``xi, ni``: events of one group; ``ri, ni``: a correlation and its number of pairs;
     - ``estimate`` (``yi``, or a measure: ``or``, ``log_or``, ``hr``, ``smd``, ...) with one or more
       of ``se``, ``vi``, ``ci_low, ci_high`` (Wald, 95% unless ``level`` says otherwise) and ``p``
       (two-sided, Wald): one contrast per study. A column named after a ratio holds ratios, any
       other the analysis scale (logarithms of ratios) unless `scale` says otherwise;
     - the data rows that RevMan exports, which become one of these.
+
+    ``icc`` and ``cluster_size``, or ``design_effect``, tell of cluster trials; ``shared_control``
+    which rows have one control arm.
 
     ``outcome`` may name the outcome in all of them. The study label may also be called trial,
     author, authors, studlab or slab.
@@ -121,21 +139,33 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
     cells, exported, own = with_plain_rows(cells, reading)
     cells, renamed = with_known_names(cells)
     cells, emptied = without_empty_outcome(cells)
+    cells = with_blank_means(cells)
     layout, form = _recognise(cells, reading)
     cells, numbered = with_studies(cells)
     numbers = {} if form else parse_numbers(cells, number_columns(cells, layout))
     sheet = Sheet(cells=cells, layout=layout, numbers=numbers)
     estimates = None if form is None else parse_estimates(cells, form)
-    problems = [*taken_names(cells, layout), *unasked(reading, layout, form), *problems_of(sheet)]
+    derived = [derive(sheet, reading) for derive in DERIVE]
+    used = frozenset().union(*(part.used for part in derived))
+    for part in derived:
+        sheet = replace(sheet, numbers={**sheet.numbers, **part.numbers})
+    problems = [
+        *(p for p in taken_names(cells, layout) if p.column not in used),
+        *reserved_names(name for name in covariate_columns(cells, layout) if name not in used),
+        *unasked(reading, layout, form),
+        *(problem for part in derived for problem in part.problems),
+        *problems_of(sheet),
+    ]
     if estimates is not None:
         problems += contradictions(cells, estimates.columns, reading)
         problems += estimate_problems(sheet, estimates)
     if problems:
         raise refusal(cells.source, _in_order(problems, {**own, **reading.columns}))
 
-    covariates = covariate_columns(cells, layout)
+    covariates = tuple(name for name in covariate_columns(cells, layout) if name not in used)
     told = layout.told if form is None else form.told
     notes = (told, *by_hand, *exported, *renamed, *emptied, *numbered, *cells.notes)
+    notes = (*notes, *(note for part in derived for note in part.notes))
     if covariates:
         notes = (*notes, f"kept as covariates, not used: {', '.join(covariates)}")
     provenance = None
@@ -143,6 +173,8 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
         frame, provenance = estimate_frames(estimates)
     else:
         frame = (binary_frame if layout.arms else group_frame)(sheet)
+    frame = frame.join(covariate_frame(cells.frame, covariates))
+    frame = frame.join(derived_frame(derived, cells.frame.index))
     written = layout.kind == "contrast" and set(layout.numbers) <= cells.written
     return StudyTable(
         layout=layout.kind,
@@ -150,7 +182,8 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
         arms=TREATED_CONTROL if layout.wide else None,
         notes=notes,
         measure=None if form is None else form.measure,
-        _frame=frame.join(covariate_frame(cells.frame, covariates)).reset_index(drop=True),
+        shared=reading.shared,
+        _frame=frame.reset_index(drop=True),
         _printed=cells.frame[list(layout.numbers)] if written else None,
         _provenance=provenance,
     )

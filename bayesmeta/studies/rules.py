@@ -20,7 +20,10 @@ from bayesmeta.studies.layouts import Layout, LayoutKind
 MISSING = ("", "na", "n/a", "nan", "none", "null", ".", "-", "?")
 _LARGEST_COUNT = 2**53
 _LARGEST_NUMBER = 1e100
-_MEASURED = ("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ri")
+_MEASURED = (
+    *("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ri"),
+    *("mean_post", "sd_post", "mean_pre", "sd_pre", "r"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,7 +46,8 @@ class Sheet:
 
     def text(self, i: int, column: str) -> str:
         """Give a cell as it was written."""
-        return str(self.cells.frame[column].iloc[i])
+        frame = self.cells.frame
+        return str(frame[column].iloc[i]) if column in frame else ""
 
     def at(self, i: int, column: str | None, what: str, fix: str) -> Problem:
         """Make a problem of the cell in row `i` of `column`, or of the whole row."""
@@ -79,6 +83,11 @@ def rows_repeated(sheet: Sheet) -> Iterator[Problem]:
     fix = "Tell the studies apart in their labels, or remove the copy."
     if column is not None:
         fix = "Label each arm of a study apart, or add the rows up."
+    elif sheet.layout.wide:
+        fix += (
+            " Comparisons of one trial with one control arm: label them apart and give them one "
+            "label in a column shared_control."
+        )
     for label, rows in _grouped(sheet, ("study", *sheet.layout.labels, "outcome")):
         if all(label):
             what = f"given twice (first in {sheet.cells.place} {sheet.cells.places[rows[0]]})"
@@ -151,7 +160,7 @@ def groups_exceeded(sheet: Sheet) -> Iterator[Problem]:
 
 def deviations_unfit(sheet: Sheet) -> Iterator[Problem]:
     """Find standard deviations that are not above zero, or whose arm has no two patients."""
-    for mean, sd, n in sheet.layout.groups:
+    for mean, sd, n in _samples(sheet.layout):
         for i in _rows(sheet.numbers[sd] < 0):
             yield sheet.at(i, sd, "a negative standard deviation", "Check the column.")
         for i in _rows(sheet.numbers[sd] == 0):
@@ -226,6 +235,8 @@ RULES: dict[LayoutKind, tuple[Rule, ...]] = {
     "means": MEANS_RULES,
     "rates": RATES_RULES,
     "single": SINGLE_RULES,
+    "paired": MEANS_RULES,
+    "paired arms": MEANS_RULES,
     "correlation": CORRELATION_RULES,
     "contrast": CONTRAST_RULES,
 }
@@ -248,7 +259,15 @@ def problems_of(sheet: Sheet) -> list[Problem]:
         *sheet.cells.problems,
         *(problem for rule in RULES[sheet.layout.kind] for problem in rule(sheet)),
     ]
-    return sorted(found, key=lambda problem: -1 if problem.row is None else problem.row)
+    return sorted(
+        dict.fromkeys(found), key=lambda problem: -1 if problem.row is None else problem.row
+    )
+
+
+def _samples(layout: Layout) -> Iterator[tuple[str, str, str]]:
+    """Give the columns of mean, standard deviation and size of every sample in a row."""
+    for *means, n in (group[:5] for group in layout.groups):
+        yield from ((mean, sd, n) for mean, sd in zip(means[::2], means[1::2], strict=True))
 
 
 def _counts(layout: Layout, column: str) -> bool:

@@ -11,21 +11,28 @@ from bayesmeta.studies import choices
 from bayesmeta.studies.arrays import (
     Contrasts,
     Correlations,
+    Pairs,
     SingleCounts,
     TwoArmCounts,
     TwoArmMeans,
     TwoArmRates,
     floats,
     integers,
+    pairs,
+    shares,
 )
 from bayesmeta.studies.layouts import LayoutKind
+from bayesmeta.studies.reading import SharedControl
 from bayesmeta.studies.refusal import refusal
+from bayesmeta.studies.trial_design import DESIGN_COLUMNS, TrialDesign, trial_design
 
 KEYS: dict[LayoutKind, tuple[str, ...]] = {
     "binary": ("study", "arm", "outcome"),
     "means": ("study", "arm", "outcome"),
     "rates": ("study", "arm", "outcome"),
     "single": ("study", "outcome"),
+    "paired": ("study", "outcome"),
+    "paired arms": ("study", "arm", "outcome"),
     "correlation": ("study", "outcome"),
     "contrast": ("study", "outcome"),
 }
@@ -34,6 +41,8 @@ NUMBERS: dict[LayoutKind, tuple[str, ...]] = {
     "means": ("mean", "sd", "n"),
     "rates": ("events", "time"),
     "single": ("events", "n"),
+    "paired": ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),
+    "paired arms": ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),
     "correlation": ("r", "n"),
     "contrast": ("estimate", "se", "variance"),
 }
@@ -42,6 +51,8 @@ HELD: dict[LayoutKind, str] = {
     "means": "means",
     "rates": "events and person-time",
     "single": "counts of one group",
+    "paired": "two measurements of the same persons",
+    "paired arms": "two measurements of the same persons in two arms",
     "correlation": "correlations",
     "contrast": "contrasts",
 }
@@ -50,6 +61,8 @@ _MEASURES: dict[LayoutKind, str] = {
     "means": "means, such as MD",
     "rates": "rates, such as IRR",
     "single": "one group, such as PLO",
+    "paired": "two measurements of the same persons, such as MC",
+    "paired arms": "two measurements of the same persons, such as MC",
     "correlation": "correlations, such as ZCOR",
     "contrast": "contrasts, such as GEN",
 }
@@ -63,9 +76,9 @@ class StudyTable:
 
     Attributes
     ----------
-    layout : {"binary", "means", "rates", "single", "correlation", "contrast"}
-        "binary", "means", "rates": one row per study and arm (and outcome). "single",
-        "correlation", "contrast": one row per study (and outcome).
+    layout : LayoutKind
+        "binary", "means", "rates", "paired arms": one row per study and arm (and outcome).
+        "single", "paired", "correlation", "contrast": one row per study (and outcome).
     source : str
         File name, bundled name, or "DataFrame".
     arms : (str, str) or None
@@ -76,6 +89,8 @@ class StudyTable:
         Where bundled data come from.
     measure : str or None
         Measure of the estimates of a contrast-level table, where it is known.
+    shared : {"split", "covariance"} or None
+        What is done about a control arm that several studies share.
 
     Examples
     --------
@@ -91,6 +106,7 @@ class StudyTable:
     notes: tuple[str, ...] = ()
     citation: str = ""
     measure: str | None = None
+    shared: SharedControl | None = None
     _frame: pd.DataFrame = field(repr=False)
     _printed: pd.DataFrame | None = field(default=None, repr=False)
     _provenance: pd.DataFrame | None = field(default=None, repr=False)
@@ -100,9 +116,12 @@ class StudyTable:
         """Copy of the data.
 
         Binary: study, arm, outcome, events, n. Means: study, arm, outcome, mean, sd, n. Rates:
-        study, arm, outcome, events, time. Single: study, outcome, events, n. Correlation: study,
-        outcome, r, n. Contrast: study, outcome, estimate, se, variance.
-        Covariates follow. The outcome is "" where the table names none.
+        study, arm, outcome, events, time. Single: study, outcome, events, n. Paired: study, (arm,)
+        outcome, mean_post, sd_post, mean_pre, sd_pre, n, r. Correlation: study, outcome, r, n.
+        Contrast: study, outcome, estimate, se, variance.
+        Covariates follow, then, where there is something to say, `derived` (what was made out of
+        other columns), `design_effect` and `shared_control`. The outcome is "" where the table
+        names none.
         """
         return self._frame.copy()
 
@@ -148,7 +167,7 @@ class StudyTable:
     @property
     def covariates(self) -> tuple[str, ...]:
         """Columns that were kept and are not used unless asked for."""
-        known = (*KEYS[self.layout], *NUMBERS[self.layout])
+        known = (*KEYS[self.layout], *NUMBERS[self.layout], *DESIGN_COLUMNS)
         return tuple(name for name in self._frame.columns if name not in known)
 
     def select(
@@ -274,12 +293,16 @@ class StudyTable:
             Contrast-level data, arms not chosen, or several outcomes.
         """
         treated, control = self._two_arms("binary")
+        design = self.design()
+        share = design.control_share
         return TwoArmCounts(
             study=self.studies,
             events_treated=integers(treated["events"]),
             n_treated=integers(treated["n"]),
-            events_control=integers(control["events"]),
-            n_control=integers(control["n"]),
+            events_control=shares(control["events"], share),
+            n_control=shares(control["n"], share),
+            design_effect=design.design_effect if design.clustered else None,
+            correlated=design.correlated,
         )
 
     def means(self) -> TwoArmMeans:
@@ -296,6 +319,7 @@ class StudyTable:
             Other data than means, arms not chosen, or several outcomes.
         """
         treated, control = self._two_arms("means")
+        share = self.design().control_share
         return TwoArmMeans(
             study=self.studies,
             mean_treated=floats(treated["mean"]),
@@ -303,7 +327,7 @@ class StudyTable:
             n_treated=integers(treated["n"]),
             mean_control=floats(control["mean"]),
             sd_control=floats(control["sd"]),
-            n_control=integers(control["n"]),
+            n_control=shares(control["n"], share),
         )
 
     def rates(self) -> TwoArmRates:
@@ -320,13 +344,35 @@ class StudyTable:
             Other data than events and person-time, arms not chosen, or several outcomes.
         """
         treated, control = self._two_arms("rates")
+        share = self.design().control_share
         return TwoArmRates(
             study=self.studies,
             events_treated=integers(treated["events"]),
             time_treated=floats(treated["time"]),
-            events_control=integers(control["events"]),
-            time_control=floats(control["time"]),
+            events_control=shares(control["events"], share),
+            time_control=floats(control["time"] * share),
         )
+
+    def paired(self) -> tuple[Pairs, ...]:
+        """Give two measurements of the same persons: of one group, or of treated and control.
+
+        Returns
+        -------
+        tuple of Pairs
+            One or two; read-only arrays, studies in the order of the table.
+
+        Raises
+        ------
+        StudyTableError
+            Other data than pairs, arms not chosen, or several outcomes.
+        """
+        two = self.layout == "paired arms"
+        groups = self._two_arms("paired arms") if two else [self._rows("paired")]
+        return tuple(pairs(self.studies, group) for group in groups)
+
+    def design(self) -> TrialDesign:
+        """Give what the effects need to know of the design of each trial: one outcome only."""
+        return trial_design(self._frame, self.studies, self.shared)
 
     def single(self) -> SingleCounts:
         """Give the counts of studies of one group.
@@ -426,7 +472,7 @@ class StudyTable:
         )
 
     def _misfits(self, other: "StudyTable") -> list[Problem]:
-        for name in ("layout", "arms", "measure"):
+        for name in ("layout", "arms", "measure", "shared"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 what = f"the {name} of {other.source} is {theirs}, here it is {mine}"
@@ -434,6 +480,10 @@ class StudyTable:
         if bool(self.outcomes) != bool(other.outcomes):
             what = "one table names its outcome and the other does not"
             return [Problem(column="outcome", what=what, fix="Name it in both.")]
+        for label in sorted(_shared_labels(self) & _shared_labels(other)):
+            what = f"a control arm of this label is in {other.source} too"
+            fix = "Give different control arms different labels."
+            return [Problem(column="shared_control", value=label, what=what, fix=fix)]
         key = list(KEYS[self.layout])
         mine, theirs = (
             table[key].itertuples(index=False, name=None) for table in (self._frame, other._frame)
@@ -449,3 +499,9 @@ def _joined(one: pd.DataFrame | None, other: pd.DataFrame | None) -> pd.DataFram
     if one is None or other is None:
         return None
     return pd.concat([one, other], ignore_index=True)
+
+
+def _shared_labels(table: StudyTable) -> set[str]:
+    """Give the labels of control arms that rows may share."""
+    frame = table.frame
+    return set(frame["shared_control"].dropna()) - {""} if "shared_control" in frame else set()

@@ -12,6 +12,7 @@ STUDIES = {
     "molloy2014": 16,
     "nielweise2007": 18,
     "nielweise2008": 9,
+    "morris2008": 5,
     "normand1999": 9,
     "pritz1997": 14,
     "raudenbush1985": 19,
