@@ -44,7 +44,7 @@ def mean_change(
     --------
     >>> y, v = mean_change(*np.array([26, 30**0.5, 22, 20**0.5, 60, 0.7]))
     >>> round(float(y), 6), round(float(v), 6)
-    (4.0, 0.261784)
+    (4.0, 0.261786)
     """
     return m1 - m2, _variance_of_change(sd1, sd2, r) / n
 

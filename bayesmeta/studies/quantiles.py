@@ -113,7 +113,7 @@ def wan_shi_sd(x: FiveNumbers) -> FloatArray:
     >>> six = FiveNumbers(low=none, q1=np.array([4.0]), median=np.array([6.0]), q3=np.array([10.0]),
     ...                   high=none, n=np.array([20.0]))
     >>> wan_shi_sd(six).round(4).tolist()
-    [4.7755]
+    [4.7871]
     """
     by_range = (x.high - x.low) / (2 * ndtri((x.n - 0.375) / (x.n + 0.25)))
     by_quartiles = (x.q3 - x.q1) / (2 * ndtri((0.75 * x.n - 0.125) / (x.n + 0.25)))

@@ -58,6 +58,11 @@ def trial_design(
     frame: pd.DataFrame, studies: tuple[str, ...], shared: SharedControl | None
 ) -> TrialDesign:
     """Take the design of the trials from the frame of a table of one outcome."""
+    if not set(DESIGN_COLUMNS) & set(frame.columns):
+        alone = np.arange(len(studies), dtype=np.float64)
+        return TrialDesign(
+            design_effect=np.ones(len(alone)), control=alone, told=("",) * len(alone)
+        )
     first = frame.drop_duplicates("study").set_index("study").loc[list(studies)]
     effect = np.ones(len(first))
     if "design_effect" in first:
