@@ -74,7 +74,7 @@ class TrimFill:
     notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Give two rows, "observed" and "filled": analysis scale, and natural_... beside it."""
+        """Give two rows, "observed" and "filled": analysis scale, the natural one beside it."""
         scale = get_measure(self.measure).scale
         names = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "i2", "q", "q_p")
         rows = [
