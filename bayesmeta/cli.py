@@ -1,4 +1,4 @@
-"""The command line: run, fit, pool, effects, check, data."""
+"""The command line: run, fit, pool, effects, bias, influence, check, data."""
 
 import contextlib
 import io
@@ -18,12 +18,16 @@ from bayesmeta.effects import MEASURES, Correction, compute_effects, get_measure
 from bayesmeta.errors import BayesmetaError, BayesmetaWarning, ComparisonError, ModelError
 from bayesmeta.frequentist import IntervalMethod
 from bayesmeta.frequentist import pool as pool_studies
+from bayesmeta.frequentist.bias import look_for_bias
+from bayesmeta.frequentist.deletion import leave_one_out
+from bayesmeta.frequentist.influence import blups
+from bayesmeta.frequentist.influence import influence as measure_influence
 from bayesmeta.frequentist.intervals import require_level
 from bayesmeta.inference.fit import NutsOptions
 from bayesmeta.inference.fit import fit as fit_model
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.model import Model
-from bayesmeta.report import plain, tables
+from bayesmeta.report import plain, tables, trouble_data, trouble_tables
 from bayesmeta.report.crosscheck_table import crosscheck_table
 from bayesmeta.run import find_jobs, run_job
 from bayesmeta.studies import HELD, StudyTable, available, load
@@ -288,6 +292,101 @@ def effects(
         _print_json(plain.effects_as_data(found, notes=notes, version=__version__))
     else:
         _print(tables.effects_table(found), *(f"Note: {note}" for note in studies.notes))
+    return DONE
+
+
+@app.command
+def bias(
+    table: str,
+    /,
+    *,
+    measure: str | None = None,
+    method: str = "REML",
+    level: float = 0.95,
+    arms: tuple[str, str] | None = None,
+    outcome: str | None = None,
+    correction: Correction = "only0",
+    json: bool = False,
+) -> int:
+    """Look for small-study effects: tests, trim and fill, a selection model, fail-safe N.
+
+    Parameters
+    ----------
+    table
+        CSV file, or name of a bundled table (see bayesmeta data).
+    measure
+        OR, RR, RD or GEN; GEN for contrasts if not given.
+    method
+        EE or an estimator of tau2, for trim and fill.
+    level
+        Coverage of the intervals: 0.95 for 95%.
+    arms
+        Names of the treated and the control arm.
+    outcome
+        Outcome to analyse, where the table has several.
+    correction
+        Where 1/2 is added to the cells of 2x2 tables.
+    json
+        Print one JSON object and nothing else.
+    """
+    studies = _studies(table, arms, outcome)
+    report = look_for_bias(
+        studies, _measure(studies, measure), method=method, level=level, correction=correction
+    )
+    if json:
+        _print_json(trouble_data.bias_as_data(report, notes=studies.notes, version=__version__))
+    else:
+        _print(trouble_tables.bias_tables(report))
+    return DONE
+
+
+@app.command
+def influence(
+    table: str,
+    /,
+    *,
+    measure: str | None = None,
+    method: str = "REML",
+    level: float = 0.95,
+    arms: tuple[str, str] | None = None,
+    outcome: str | None = None,
+    correction: Correction = "only0",
+    json: bool = False,
+) -> int:
+    """Show what each study does to the result: influence, leave-one-out, predicted effects.
+
+    Parameters
+    ----------
+    table
+        CSV file, or name of a bundled table (see bayesmeta data).
+    measure
+        OR, RR, RD or GEN; GEN for contrasts if not given.
+    method
+        EE or an estimator of tau2: DL, REML, ML, PM, EB, SJ, HE, HS, DL2.
+    level
+        Coverage of the intervals: 0.95 for 95%.
+    arms
+        Names of the treated and the control arm.
+    outcome
+        Outcome to analyse, where the table has several.
+    correction
+        Where 1/2 is added to the cells of 2x2 tables.
+    json
+        Print one JSON object and nothing else.
+    """
+    studies = _studies(table, arms, outcome)
+    name = _measure(studies, measure)
+    found = (
+        measure_influence(studies, name, method=method, correction=correction),
+        leave_one_out(studies, name, method=method, level=level, correction=correction),
+        blups(studies, name, method=method, level=level, correction=correction),
+    )
+    if json:
+        _print_json(
+            trouble_data.influence_as_data(*found, notes=studies.notes, version=__version__)
+        )
+    else:
+        _print(trouble_tables.influence_tables(*found))
     return DONE
 
 

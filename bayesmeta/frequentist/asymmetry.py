@@ -114,7 +114,9 @@ def begg(funnel: Funnel) -> Asymmetry:
     standardised = (funnel.y - centre) / np.sqrt(funnel.v * others / w.sum())
     found = kendall(standardised, funnel.v)
     if np.isnan(found.tau):
-        raise NotEstimableError("all variances are equal: there are no ranks to correlate")
+        raise NotEstimableError(
+            "all variances or all effects are equal: there are no ranks to correlate"
+        )
     return Asymmetry(
         statistic=found.tau,
         distribution="exact" if found.exact else "normal",

@@ -56,7 +56,7 @@ class Refits:
     notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Give a tidy frame, one row per set: analysis scale, and natural_... beside it."""
+        """Give a tidy frame, one row per set: analysis scale, the natural one beside it."""
         scale = get_measure(self.measure).scale
         frame = pd.DataFrame({"study": self.study, "k": self.k.astype(int), "scale": scale.name})
         for name in _NUMBERS:

@@ -139,7 +139,7 @@ def fail_safe_n(
     rosenberg = rosenberg_n(y, v, alpha=alpha)
     rows = (
         _row("rosenthal", f"Rosenthal: summed z, one-sided p = {alpha:g}", rosenthal),
-        _orwin_row(y, aim),
+        _orwin_row(y, aim, effects.measure.analysis_label),
         _row("rosenberg", f"Rosenberg: common effect, two-sided p = {alpha:g}", rosenberg),
     )
     return FailSafeN(
@@ -247,8 +247,8 @@ def _row(method: str, label: str, exact: float) -> FailSafeRow:
     return FailSafeRow(method=method, label=label, n=whole, exact=exact)
 
 
-def _orwin_row(y: FloatArray, target: float) -> FailSafeRow:
-    label = f"Orwin: mean effect down to {target:.4g}"
+def _orwin_row(y: FloatArray, target: float, effect: str) -> FailSafeRow:
+    label = f"Orwin: mean {effect} of {target:.4g}"
     try:
         return _row("orwin", label, orwin_n(y, target=target))
     except NotEstimableError as error:

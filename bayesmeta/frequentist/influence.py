@@ -50,7 +50,7 @@ class Blups:
     notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Give a tidy frame, one row per study: analysis scale, and natural_... beside it."""
+        """Give a tidy frame, one row per study: analysis scale, the natural one beside it."""
         scale = get_measure(self.measure).scale
         frame = pd.DataFrame({"study": self.study, "scale": scale.name})
         for name in ("observed", "prediction", "se", "pi_low", "pi_high", "shrinkage"):
@@ -86,8 +86,8 @@ class Influence:
     hat, weight : arrays
         Leverage, and the same as a percentage, the weight.
     influential : boolean array
-        Whether one of metafor's thresholds is passed: |dffits| > 3 sqrt(1 / (k - 1)),
-        P(chi-squared(1) < cook) > 1/2, hat > 3 / k, |dfbetas| > 1. They are rules of thumb.
+        Whether one of metafor's thresholds is passed: size of dffits above 3 sqrt(1 / (k - 1)),
+        P(chi-squared(1) < cook) > 1/2, hat > 3 / k, size of dfbetas above 1. Rules of thumb.
     notes : tuple of str
         What should be known.
     """

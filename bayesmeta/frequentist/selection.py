@@ -249,17 +249,20 @@ def _climb(model: StepLikelihood, at: FloatArray) -> tuple[FloatArray, int, floa
         free = np.flatnonzero(~stuck)
         if not len(free):
             return at, iteration, 0.0
-        values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
+        total = float(np.median(model.v)) + float(at[1])  # mean and tau2 move in its units
+        unit = np.append([np.sqrt(total), total], np.ones(model.size - 2))[free]
+        values, vectors = np.linalg.eigh(unit[:, None] * hessian[np.ix_(free, free)] * unit)
         curvature = np.maximum(np.abs(values), 1e-8)
-        inside = vectors.T @ gradient[free]
+        inside = vectors.T @ (unit * gradient[free])
         size = float(np.abs(inside / np.sqrt(curvature)).max())
         if size <= _TOL:
             return at, iteration, size
-        step = np.zeros_like(at)
-        step[free] = vectors @ (inside / curvature)
+        step = vectors @ (inside / curvature)
         step *= min(1.0, 3.0 / float(np.abs(step).max()))
+        move = np.zeros_like(at)
+        move[free] = unit * step
         for halving in 0.5 ** np.arange(40):
-            ahead = np.clip(at + halving * step, low, high)
+            ahead = np.clip(at + halving * move, low, high)
             new = float(model.value(ahead))
             if new > height:
                 break

@@ -74,7 +74,7 @@ class TrimFill:
     notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Give two rows, "observed" and "filled": analysis scale, and natural_... beside it."""
+        """Give two rows, "observed" and "filled": analysis scale, the natural one beside it."""
         scale = get_measure(self.measure).scale
         names = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "i2", "q", "q_p")
         rows = [
@@ -228,11 +228,11 @@ def _trim(y: FloatArray, v: FloatArray, *, method: str, estimator: str) -> tuple
     )
 
 
-def _signed_ranks(distance: FloatArray) -> FloatArray:
-    """Rank |distance| from 1, ties in the order given, and keep the signs."""
+def _ranks(distance: FloatArray) -> FloatArray:
+    """Rank |distance| from 1, ties in the order given."""
     ranks = np.empty(len(distance))
     ranks[np.argsort(np.abs(distance), kind="stable")] = np.arange(1, len(distance) + 1)
-    return np.sign(distance) * ranks
+    return ranks
 
 
 def missing_r0(distance: FloatArray) -> tuple[float, float]:
@@ -257,9 +257,8 @@ def missing_r0(distance: FloatArray) -> tuple[float, float]:
     >>> missing_r0(np.array([-0.1, 0.2, 0.3, 0.4]))[0]
     2.0
     """
-    ranks = _signed_ranks(distance)
-    negative = float(np.max(-ranks, initial=0.0))
-    k0 = len(distance) - negative - 1.0
+    before = float(_ranks(distance)[distance <= 0].max(initial=0.0))
+    k0 = len(distance) - before - 1.0
     return k0, float(np.sqrt(2.0 * max(0.0, k0) + 2.0))
 
 
@@ -330,8 +329,7 @@ def missing_q0(distance: FloatArray) -> tuple[float, float]:
 
 
 def _rank_sum(distance: FloatArray) -> float:
-    ranks = _signed_ranks(distance)
-    return float(ranks[ranks > 0].sum())
+    return float(_ranks(distance)[distance > 0].sum())
 
 
 def _rank_sum_variance(k: int, k0: float) -> float:

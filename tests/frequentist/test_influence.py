@@ -230,3 +230,12 @@ def test_correlated_errors_are_refused(monkeypatch):
     monkeypatch.setattr(independent, "compute_effects", lambda *_, **__: Correlated)
     with pytest.raises(ModelError, match="correlated errors"):
         independent_effects(load("bcg"), "OR")
+
+
+@pytest.mark.parametrize(("distance", "marked"), [(1.3, False), (1.4, True)])
+def test_cooks_distance_alone_marks_a_study(distance, marked):
+    # four equal studies, the last moved away: Cook's distance is distance^2 / 4, and the median of
+    # chi-squared(1) is 0.4549; dffits and dfbetas are distance / 2, the leverage is 1/4
+    found = influence(contrasts([0.0, 0.0, 0.0, distance], np.ones(4)), "GEN", method="EE")
+    assert_allclose(found.cook[3], distance**2 / 4, rtol=CLOSED)
+    assert bool(found.influential[3]) == marked

@@ -182,3 +182,24 @@ def test_an_unknown_alternative_is_refused():
 def test_more_parameters_than_studies_are_refused():
     with pytest.raises(NotEstimableError, match="3 studies are fewer than the 4 parameters"):
         selection_model(contrasts([0.1, 0.2, 0.5], [0.1, 0.2, 0.1]), "GEN", steps=(0.025, 0.5))
+
+
+def test_of_two_maxima_the_higher_one_is_found():
+    # Newton steps from the fit without selection end at tau2 = 0.066, delta = 0.40, 0.04 lower
+    y = np.array([1.82, 1.27, 0.28, 1.18, 0.86])
+    v = np.array([2.24, 0.32, 0.03, 0.19, 2.34])
+    found = selection_model(contrasts(y, v), "GEN", alternative="greater")
+    grid = itertools.product(
+        np.linspace(-1, 2, 13), np.linspace(0, 0.5, 11), np.geomspace(0.01, 100, 13)
+    )
+    assert found.log_likelihood >= max(log_likelihood(*at, y, v, "greater") for at in grid)
+    local = log_likelihood(0.5540771692687195, 0.06564673709991457, np.exp(-0.9107699), y, v,
+                           "greater")  # fmt: skip
+    assert found.log_likelihood > local + 0.04
+
+
+def test_a_p_value_on_a_cut_belongs_below_it():
+    model = StepLikelihood.of(
+        np.array([0.0, -0.1, 0.1]), np.ones(3), cuts=(0.5,), alternative="greater"
+    )
+    assert model.interval.tolist() == [0, 1, 0]

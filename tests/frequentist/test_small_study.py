@@ -213,7 +213,7 @@ def test_two_studies_keep_their_rows_with_the_reason():
 def test_studies_of_one_size_keep_their_rows_with_the_reason():
     found = small_study_tests(contrasts([0.1, 0.3, 0.2], [0.1, 0.1, 0.1]), "GEN")
     assert "one size" in found["egger"].notes[0]
-    assert "all variances are equal" in found["begg"].notes[0]
+    assert "all variances or all effects are equal" in found["begg"].notes[0]
 
 
 def test_studies_without_events_are_left_out_by_name():

@@ -222,3 +222,10 @@ def test_equal_variances_ask_for_the_side():
     with pytest.raises(NotEstimableError, match="give the side"):
         trim_and_fill(table, "GEN")
     assert trim_and_fill(table, "GEN", side="left").side == "left"
+
+
+@pytest.mark.parametrize("estimator", MISSING)
+def test_identical_studies_miss_none(estimator):
+    table = contrasts([0.4] * 5, [0.1, 0.2, 0.3, 0.4, 0.5])
+    found = trim_and_fill(table, "GEN", side="left", estimator=estimator, method="EE")
+    assert found.k0 == 0
