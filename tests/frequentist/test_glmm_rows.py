@@ -111,9 +111,10 @@ def test_at_tau2_zero_fixed_study_effects_are_a_logistic_regression(rows):
         )
 
 
+@pytest.mark.parametrize("silent", [(0, 15, 0, 14), (15, 0, 14, 0)])
 @pytest.mark.parametrize("method", ["UM.FS", "CM.EL", "CM.AL"])
-def test_a_double_zero_study_adds_nothing_and_is_named(method):
-    with_it = fit([*TRIALS, (0, 15, 0, 14)], method)
+def test_a_study_that_does_not_tell_the_arms_apart_adds_nothing(method, silent):
+    with_it = fit([*TRIALS, silent], method)
     without = fit(TRIALS, method)
     assert_array_equal(numbers(with_it), numbers(without))
     assert (with_it.k, without.k) == (4, 4)
@@ -139,6 +140,16 @@ def test_a_study_with_a_zero_in_one_arm_counts_uncorrected():
 @pytest.mark.parametrize("side", ["-infinity", "+infinity"])
 def test_no_event_in_one_arm_of_any_study_has_no_finite_maximum(method, side):
     rows = [(0, 40, 3, 35), (0, 25, 2, 26), (0, 60, 5, 53)]
+    if side == "+infinity":
+        rows = [swapped(row) for row in rows]
+    with pytest.raises(NotEstimableError, match=f"no finite maximum.*{re.escape(side)}"):
+        fit(rows, method)
+
+
+@pytest.mark.parametrize("method", ["UM.FS", "UM.RS", "CM.EL"])
+@pytest.mark.parametrize("side", ["-infinity", "+infinity"])
+def test_nothing_but_events_in_one_arm_has_no_finite_maximum(method, side):
+    rows = [(35, 3, 40, 0), (26, 2, 25, 0), (53, 5, 60, 0)]
     if side == "+infinity":
         rows = [swapped(row) for row in rows]
     with pytest.raises(NotEstimableError, match=f"no finite maximum.*{re.escape(side)}"):
