@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -206,6 +207,15 @@ def test_tau2_on_its_bound_is_zero_and_noted():
     assert any("tau2 is at its lower bound 0" in note for note in row.notes)
 
 
+def test_with_many_events_a_small_tau2_is_that_of_the_normal_likelihood():
+    rows = [(10_000, 90_000, 10_000, 90_000), (10_900, 89_100, 10_000, 90_000),
+            (10_200, 89_800, 10_000, 90_000), (9_900, 90_100, 10_300, 89_700)]  # fmt: skip
+    row, normal = fit(rows, "UM.FS"), fit(rows, "ML")
+    assert 0.0 < normal.tau2 < 0.06**2
+    assert_allclose([row.estimate, row.se], [normal.estimate, normal.se], rtol=2e-3)
+    assert_allclose(row.tau2, normal.tau2, rtol=2e-3)
+
+
 def test_a_huge_and_a_tiny_study_are_pooled_together():
     row = fit([(30_000, 970_000, 40_000, 960_000), (1, 9, 3, 7), (2, 8, 2, 8)], "UM.FS")
     assert_allclose(row.estimate, math.log(30 * 960 / (40 * 970)), rtol=1e-3)
@@ -289,6 +299,13 @@ def test_a_saturated_outcome_is_at_its_highest_probability(name):
     outcome, logpmf, best = OUTCOMES[name]
     grid = np.linspace(-4, 4, 80_001) if best is None else np.array([best])
     assert_allclose(outcome.saturated(), logpmf(grid).max(), rtol=1e-8)
+
+
+@pytest.mark.parametrize("events", [2.0, 7.0])  # the fewest and the most that the margins allow
+def test_a_saturated_count_at_its_end_is_certain(events):
+    inside, _, _ = OUTCOMES["hypergeometric"]
+    at_end = replace(inside, events=np.array([[events]]))
+    assert_array_equal(at_end.saturated(), [0.0])
 
 
 def test_the_probability_stays_finite_far_out():
