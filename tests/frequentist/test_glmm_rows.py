@@ -216,6 +216,12 @@ def test_with_many_events_a_small_tau2_is_that_of_the_normal_likelihood():
     assert_allclose(row.tau2, normal.tau2, rtol=2e-3)
 
 
+def test_a_tau_between_zero_and_the_smallest_value_tried_is_found():
+    """Here the likelihood is highest at tau = 0.04, and lower at 1/8 than at 0."""
+    row = fit([(33, 167, 42, 158), (57, 143, 56, 144), (39, 161, 28, 172)], "UM.FS")
+    assert 0.03 < row.tau2**0.5 < 0.05
+
+
 def test_a_huge_and_a_tiny_study_are_pooled_together():
     row = fit([(30_000, 970_000, 40_000, 960_000), (1, 9, 3, 7), (2, 8, 2, 8)], "UM.FS")
     assert_allclose(row.estimate, math.log(30 * 960 / (40 * 970)), rtol=1e-3)
