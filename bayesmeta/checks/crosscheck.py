@@ -326,17 +326,19 @@ def _pool(
     software: Software,
     level: float,
 ) -> Reference:
-    """Pool by the methods asked for; one of the default set keeps its row without an estimate."""
-    found = pool(studies, model.measure, level=level, correction=model.correction)
+    """Pool by the methods asked for; one without an estimate keeps its row, and says why."""
+    found = pool(
+        studies,
+        model.measure,
+        methods=methods,
+        level=level,
+        correction=model.correction,
+        keep=True,
+    )
     if methods is None:
-        methods = [name for name in METHODS_OF[software] if name in found.methods]
-    others = [name for name in methods if name not in found.methods]
-    if others:  # raises, and says why, where one does not fit the data or has no estimate
-        named = pool(
-            studies, model.measure, methods=others, level=level, correction=model.correction
-        )
-        found = replace(found, rows=(*found.rows, *named.rows))
-    return replace(found, rows=tuple(found[name] for name in dict.fromkeys(methods)))
+        kept = tuple(found[name] for name in METHODS_OF[software] if name in found.methods)
+        found = replace(found, rows=kept)
+    return found
 
 
 def _attempt(

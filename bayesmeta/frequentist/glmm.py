@@ -13,6 +13,7 @@ type BoolArray = NDArray[np.bool_]
 
 _TAUS = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the search for the highest peak
 _TAU = 1  # place of tau among the shared parameters
+_FALLEN = 10.0  # log units below the highest, twice and falling: larger values are left out
 _STEPS = 200
 _LONGEST = 2.0  # step, in units of a linear predictor
 _ROUGH = 1e-3  # decrement that will do during the search
@@ -95,10 +96,10 @@ class _Step:
 def fit_glmm(model: Glmm, *, name: str, heterogeneous: bool = True, tol: float = 1e-9) -> GlmmFit:
     """Maximise the likelihood over all parameters, tau >= 0, the random effects integrated out.
 
-    The highest of eight values of tau, each with the other parameters at their maximum, is where
-    joint Newton steps with exact derivatives begin, so that a lower local maximum is not taken for
-    the highest. Study intercepts are eliminated from each step (Schur complement). The integrals
-    are refined until neither the log likelihood nor the estimates move.
+    The highest of up to eight values of tau, each with all else at its maximum, is where joint
+    Newton steps with exact derivatives begin, so that a lower local maximum is not taken for the
+    highest. Study intercepts are eliminated from each step (Schur complement). The integrals are
+    refined until neither the log likelihood nor the estimates move.
 
     Parameters
     ----------
@@ -175,12 +176,15 @@ def _highest(model: Glmm, common: _State, free: BoolArray, *, tol: float, name: 
         shared[_TAU] = tau
         there = _state(model, shared, rows[-1].own, _NODE_STEP)
         rows.append(_climb(model, there, others, tol=_ROUGH, name=name))
-    best = int(np.argmax([row.height for row in rows]))
-    if best == len(rows) - 1:
+        heights = [row.height for row in rows]
+        if max(heights[-2:]) < max(heights) - _FALLEN and heights[-1] < heights[-2]:
+            break
+    best = int(np.argmax(heights))
+    if best == len(_TAUS) - 1:
         raise NotEstimableError(
             f"{name} has no finite maximum: the likelihood still rises at tau = {_TAUS[-1]:g}. "
-            "The studies are at opposite extremes; a binomial likelihood with proper priors can "
-            "be fitted."
+            "Studies at opposite extremes do that. A binomial likelihood with proper priors can be "
+            "fitted."
         )
     if best > 0:
         return _climb(model, rows[best], free, tol=tol, name=name)

@@ -64,6 +64,7 @@ def pool(
     level: float = 0.95,
     correction: Correction = "only0",
     pi: PredictionMethod = "metafor",
+    keep: bool = False,
 ) -> Reference:
     """Pool the studies of a table as RevMan, Stata or metafor would.
 
@@ -90,6 +91,9 @@ def pool(
         Quantile of the prediction intervals: metafor's default, which is the one of `interval`
         (normal for "wald", else t(k - 1)); or t(k - 2), after Higgins, Thompson and
         Spiegelhalter. Every row names its own in `pi_method`.
+    keep : bool
+        Whether methods that were named are treated as the others: one without an estimate keeps
+        its row, with the reason in its notes.
 
     Returns
     -------
@@ -129,7 +133,7 @@ def pool(
     _require_known(interval, get_args(IntervalMethod.__value__), "interval")
     _require_known(pi, get_args(PredictionMethod.__value__), "prediction interval")
     get_measure(measure)  # an unknown one is told first
-    by_name = methods is not None
+    by_name = methods is not None and not keep
     names = _chosen([methods] if isinstance(methods, str) else methods, studies, measure)
     effects = compute_effects(studies, measure, correction=correction)
     task = Task(

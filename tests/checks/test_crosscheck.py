@@ -166,6 +166,16 @@ def test_the_methods_asked_for_are_shown_in_that_order():
     assert [row.method for row in result.reference] == ["REML", "EE"]
 
 
+def test_a_mixed_model_can_be_asked_for_and_says_why_it_has_no_estimate():
+    result = bm.crosscheck(NORMAL, bm.load("bcg"), nuts=False, methods=["EE", "UM.FS"])
+    assert_allclose(result.reference["UM.FS"].estimate, -0.7450, rtol=0, atol=6e-5)
+    frame = pd.DataFrame({"study": ["A", "B"], "ai": [0, 0], "bi": [40, 30], "ci": [4, 5],
+                          "di": [36, 25]})  # fmt: skip
+    result = bm.crosscheck(NORMAL, bm.read_studies(frame), nuts=False, methods=["EE", "UM.FS"])
+    assert np.isnan(result.reference["UM.FS"].estimate)
+    assert any("no finite maximum" in note for note in result.reference["UM.FS"].notes)
+
+
 def test_a_method_that_does_not_fit_the_data_is_refused():
     model = replace(NORMAL, measure="GEN")
     with pytest.raises(bm.ModelError, match="2x2 tables"):

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -111,9 +112,10 @@ def test_at_tau2_zero_fixed_study_effects_are_a_logistic_regression(rows):
         )
 
 
+@pytest.mark.parametrize("silent", [(0, 15, 0, 14), (15, 0, 14, 0)])
 @pytest.mark.parametrize("method", ["UM.FS", "CM.EL", "CM.AL"])
-def test_a_double_zero_study_adds_nothing_and_is_named(method):
-    with_it = fit([*TRIALS, (0, 15, 0, 14)], method)
+def test_a_study_that_does_not_tell_the_arms_apart_adds_nothing(method, silent):
+    with_it = fit([*TRIALS, silent], method)
     without = fit(TRIALS, method)
     assert_array_equal(numbers(with_it), numbers(without))
     assert (with_it.k, without.k) == (4, 4)
@@ -139,6 +141,16 @@ def test_a_study_with_a_zero_in_one_arm_counts_uncorrected():
 @pytest.mark.parametrize("side", ["-infinity", "+infinity"])
 def test_no_event_in_one_arm_of_any_study_has_no_finite_maximum(method, side):
     rows = [(0, 40, 3, 35), (0, 25, 2, 26), (0, 60, 5, 53)]
+    if side == "+infinity":
+        rows = [swapped(row) for row in rows]
+    with pytest.raises(NotEstimableError, match=f"no finite maximum.*{re.escape(side)}"):
+        fit(rows, method)
+
+
+@pytest.mark.parametrize("method", ["UM.FS", "UM.RS", "CM.EL"])
+@pytest.mark.parametrize("side", ["-infinity", "+infinity"])
+def test_nothing_but_events_in_one_arm_has_no_finite_maximum(method, side):
+    rows = [(35, 3, 40, 0), (26, 2, 25, 0), (53, 5, 60, 0)]
     if side == "+infinity":
         rows = [swapped(row) for row in rows]
     with pytest.raises(NotEstimableError, match=f"no finite maximum.*{re.escape(side)}"):
@@ -193,6 +205,21 @@ def test_tau2_on_its_bound_is_zero_and_noted():
     row = fit([(10, 40, 20, 30), (11, 39, 21, 29), (9, 41, 19, 31)], "UM.FS")
     assert row.tau2 == 0.0
     assert any("tau2 is at its lower bound 0" in note for note in row.notes)
+
+
+def test_with_many_events_a_small_tau2_is_that_of_the_normal_likelihood():
+    rows = [(10_000, 90_000, 10_000, 90_000), (10_900, 89_100, 10_000, 90_000),
+            (10_200, 89_800, 10_000, 90_000), (9_900, 90_100, 10_300, 89_700)]  # fmt: skip
+    row, normal = fit(rows, "UM.FS"), fit(rows, "ML")
+    assert 0.0 < normal.tau2 < 0.06**2
+    assert_allclose([row.estimate, row.se], [normal.estimate, normal.se], rtol=2e-3)
+    assert_allclose(row.tau2, normal.tau2, rtol=2e-3)
+
+
+def test_a_tau_between_zero_and_the_smallest_value_tried_is_found():
+    """Here the likelihood is highest at tau = 0.04, and lower at 1/8 than at 0."""
+    row = fit([(33, 167, 42, 158), (57, 143, 56, 144), (39, 161, 28, 172)], "UM.FS")
+    assert 0.03 < row.tau2**0.5 < 0.05
 
 
 def test_a_huge_and_a_tiny_study_are_pooled_together():
@@ -278,6 +305,13 @@ def test_a_saturated_outcome_is_at_its_highest_probability(name):
     outcome, logpmf, best = OUTCOMES[name]
     grid = np.linspace(-4, 4, 80_001) if best is None else np.array([best])
     assert_allclose(outcome.saturated(), logpmf(grid).max(), rtol=1e-8)
+
+
+@pytest.mark.parametrize("events", [2.0, 7.0])  # the fewest and the most that the margins allow
+def test_a_saturated_count_at_its_end_is_certain(events):
+    inside, _, _ = OUTCOMES["hypergeometric"]
+    at_end = replace(inside, events=np.array([[events]]))
+    assert_array_equal(at_end.saturated(), [0.0])
 
 
 def test_the_probability_stays_finite_far_out():
