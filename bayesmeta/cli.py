@@ -15,7 +15,13 @@ from cyclopts import App, CycloptsError, Parameter
 from bayesmeta import __version__
 from bayesmeta.effects import MEASURES, Correction, compute_effects, get_measure
 from bayesmeta.errors import BayesmetaError, BayesmetaWarning, ComparisonError, ModelError
-from bayesmeta.frequentist import IntervalMethod
+from bayesmeta.frequentist import (
+    METHODS,
+    IntervalMethod,
+    PredictionMethod,
+    Tau2IntervalMethod,
+    normal_name,
+)
 from bayesmeta.frequentist import pool as pool_studies
 from bayesmeta.frequentist.intervals import require_level
 from bayesmeta.inference.fit import NutsOptions
@@ -32,6 +38,11 @@ if TYPE_CHECKING:
 
 DONE, FAILED_CHECK, BAD_INPUT = 0, 1, 2
 BASELINE = "normal(0, 10)"  # documented default prior of the control arm's log odds
+
+METHOD_HELP = (
+    f'One of {", ".join(METHODS)}, or a rule such as "DL if Q p < 0.1 or I2 > 50% else MH"; may be '
+    "given several times. All that fit the data if not given."
+)
 
 type EngineChoice = Literal["exact", "nuts"]
 
@@ -193,8 +204,10 @@ def pool(
     /,
     *,
     measure: str | None = None,
-    method: str | None = None,
+    method: Annotated[tuple[str, ...] | None, Parameter(help=METHOD_HELP)] = None,
     interval: IntervalMethod = "wald",
+    pi: PredictionMethod = "metafor",
+    tau2_interval: Tau2IntervalMethod = "q-profile",
     level: float = 0.95,
     arms: tuple[str, str] | None = None,
     outcome: str | None = None,
@@ -210,9 +223,14 @@ def pool(
     measure
         OR, RR, RD or GEN; GEN for contrasts if not given.
     method
-        One of EE, MH, MH-RM, DL, REML; all that fit the data if not given.
+        May be given several times.
     interval
-        Normal quantile, t quantile, Hartung-Knapp, or that never narrower than the plain one.
+        Normal quantile, t quantile, Hartung-Knapp, that never narrower than the plain one,
+        Henmi-Copas (DL), or profile likelihood (ML).
+    pi
+        Prediction interval: metafor's, Higgins-Thompson-Spiegelhalter's t(k - 2), or Nagashima's.
+    tau2_interval
+        Interval of tau2, I2 and H2.
     level
         Coverage of the intervals: 0.95 for 95%.
     arms
@@ -232,13 +250,16 @@ def pool(
         interval=interval,
         level=level,
         correction=correction,
+        pi=pi,
+        tau2_interval=tau2_interval,
     )
     if not json:
         _print(tables.reference_table(reference))
-    elif method is None:
+    elif method is None or len(method) > 1:
         _print_json(plain.reference_as_data(reference, version=__version__))
     else:
-        _print_json(plain.pooled_as_data(reference[method], version=__version__))
+        row = reference[normal_name(method[0])]
+        _print_json(plain.pooled_as_data(row, version=__version__))
     return DONE
 
 

@@ -190,7 +190,8 @@ def test_numbers_that_do_not_exist_are_null(call):
 
 POOLED = [
     "bayesmeta", "measure", "scale", "method", "interval", "k", "estimate", "se", "ci_low",
-    "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high", "i2", "h2", "q", "q_df", "q_p",
+    "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high", "tau2_interval", "i2",
+    "i2_ci_low", "i2_ci_high", "h2", "h2_ci_low", "h2_ci_high", "q", "q_df", "q_p",
     "pi_low", "pi_high", "pi_method", "notes",
 ]  # fmt: skip
 

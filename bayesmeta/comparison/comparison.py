@@ -6,6 +6,7 @@ from pathlib import Path
 from bayesmeta.checks.crosscheck import Direction, Software
 from bayesmeta.checks.published_row import PublishedRow
 from bayesmeta.errors import ComparisonError
+from bayesmeta.frequentist import IntervalMethod, PredictionMethod, Tau2IntervalMethod
 from bayesmeta.model import Model
 from bayesmeta.studies import StudyTable, load, read_studies
 
@@ -61,7 +62,11 @@ class Comparison:
     software : {"metafor", "RevMan 5"}
         Whose form of Mantel-Haenszel the reference shows where `methods` does not say.
     methods : tuple of str or None
-        Frequentist methods, keys of `METHODS`; None for those that fit the data.
+        Frequentist methods, keys of `METHODS` or rules; None for those that fit the data.
+    rule : str or None
+        The rule by which the publication chose its model; shown after the methods.
+    interval, pi, tau2_interval : str
+        Intervals of the frequentist rows, as in `pool`.
     sampling : Sampling
         Settings of NUTS.
 
@@ -79,6 +84,10 @@ class Comparison:
     outcomes: tuple[Outcome, ...]
     software: Software = "metafor"
     methods: tuple[str, ...] | None = None
+    rule: str | None = None
+    interval: IntervalMethod = "wald"
+    pi: PredictionMethod = "metafor"
+    tau2_interval: Tau2IntervalMethod = "q-profile"
     sampling: Sampling = Sampling()
 
     def __post_init__(self) -> None:
