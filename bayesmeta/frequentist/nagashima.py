@@ -12,6 +12,7 @@ from bayesmeta.scales import FloatArray
 
 _TOL = 1e-8  # of the limits, relative to the length of the interval
 _NEGLIGIBLE = 1e-14  # probability beyond the nodes
+_ROUNDS = 4  # of halving the steps
 _STEPS = 200  # of the search for a limit
 
 
@@ -75,7 +76,7 @@ def nagashima_interval(
     tails = np.array([(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     before = np.full(2, np.inf)
     step = 0.5
-    for _ in range(5):
+    for _ in range(_ROUNDS):
         log_t = start + step * np.arange(int((end - start) / step) + 2)
         t = np.exp(log_t)
         weights = 1.0 + t[:, None] * growth

@@ -11,7 +11,7 @@ from bayesmeta.frequentist.least_squares import decorrelate, weighted_fit
 from bayesmeta.frequentist.maximum_likelihood import fit_ml, log_likelihood
 from bayesmeta.scales import FloatArray
 
-_GRID = 48  # values of the mean, between the estimate and a point beyond the limit
+_GRID = 64  # values of the mean, and of tau2, at which the deviance is looked at first
 _STEPS = 100  # of the search for a limit
 
 
@@ -125,9 +125,9 @@ def profile_interval(
         reach = np.where(short, 2.0 * reach, reach)
     else:
         raise _unfinished()
-    grid = reach * np.linspace(0.0, 1.0, _GRID)[:, None]  # (step, side)
+    grid = _steps(centre, side, reach, y, v, X)
     inside = _deviance(centre + side * grid, y, v, X)[0] <= target
-    last = _GRID - 1 - inside[::-1].argmax(0)  # the outermost step that is not rejected
+    last = len(grid) - 1 - inside[::-1].argmax(0)  # the outermost step that is not rejected
     low, high = grid[last, [0, 1]], grid[last + 1, [0, 1]]
     at = (low + high) / 2.0
     for _ in range(_STEPS):
@@ -145,6 +145,21 @@ def profile_interval(
         ahead = at + step
         at = np.where((ahead > low) & (ahead < high), ahead, (low + high) / 2.0)
     raise _unfinished()
+
+
+def _steps(
+    centre: float, side: FloatArray, reach: FloatArray, y: FloatArray, v: FloatArray, X: FloatArray
+) -> FloatArray:
+    """Give distances (step, side) from the centre at which the deviance is looked at.
+
+    Every peak of the profile is the pooled mean at some tau2, and may be narrow: beside even steps
+    there are those means.
+    """
+    smallest, largest = v.min(), v.max() + np.ptp(y) ** 2
+    tau2 = smallest * np.expm1(np.linspace(0.0, np.log1p(largest / smallest), _GRID))
+    means = weighted_fit(y, v + tau2[:, None], X).beta
+    even = reach * np.linspace(0.0, 1.0, _GRID)[:, None]
+    return np.sort(np.concatenate([even, np.clip(side * (means - centre), 0.0, reach)]), axis=0)
 
 
 def _deviance(
