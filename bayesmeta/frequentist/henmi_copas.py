@@ -25,24 +25,27 @@ class HenmiCopas:
         Common-effect estimate, and its standard error under heterogeneity.
     tau2 : float
         DerSimonian and Laird's.
-    rows : int
-        Effects pooled.
+    df : int
+        Effects pooled, minus 1.
+    total : float
+        Sum of the weights 1 / v.
     sums : tuple of float
-        W1, W2, W3, W4 of the paper: the sum of the weights 1 / v, and the sums of their second to
-        fourth powers over W1.
+        With shares p of that total and m their weighted mean, sum p^2: m, sum p (1 - p),
+        sum p (p - m)^2, sum p^2 (1 - p)^2 + sum over pairs p_i^2 p_j^2, and sum p^2 (p - m)^2.
+        These are the paper's W2, W1 - W2, W3 - W2^2, W1 W2 - 2 W3 + W2^2 and
+        W4 - 2 W2 W3 + W2^3 in powers of W1, without its cancellations.
     """
 
     estimate: float
     se: float
     tau2: float
-    rows: int
-    sums: tuple[float, float, float, float]
+    df: int
+    total: float
+    sums: tuple[float, float, float, float, float]
 
     def two_sided_p(self, value: float = 0.0) -> float:
         """Give the p-value of the test that the effect is `value`."""
-        w1, w2, *_ = self.sums
-        ratio = abs(self.estimate - value) * np.sqrt(w1) / (1.0 + self.tau2 * w2)
-        return 2.0 * self._tail(float(ratio))
+        return 2.0 * self._tail(abs(self.estimate - value) / self._unit)
 
     def interval(self, level: float) -> Interval:
         """Give the values that the test does not reject at 1 - level.
@@ -61,8 +64,7 @@ class HenmiCopas:
             middle = (low + high) / 2.0
             low, high = (middle, high) if 2.0 * self._tail(middle) > alpha else (low, middle)
             if high - low <= 1e-14 * high:
-                w1, w2, *_ = self.sums
-                half = high * (1.0 + self.tau2 * w2) / np.sqrt(w1)
+                half = high * self._unit
                 return Interval(
                     low=np.asarray(self.estimate - half), high=np.asarray(self.estimate + half)
                 )
@@ -70,26 +72,29 @@ class HenmiCopas:
             f"The Henmi-Copas interval did not converge in {_STEPS} steps. Choose hksj."
         )
 
+    @property
+    def _unit(self) -> float:
+        return float((1.0 + self.tau2 * self.total * self.sums[0]) / np.sqrt(self.total))
+
     def _tail(self, x: float) -> float:
         """Integrate P(Q < f(r / x) | r) over the normal density of r above x, on a log scale."""
         if x <= 0.0:
             return 0.5
-        w1, w2, w3, w4 = self.sums
+        m, a, b, c, d = self.sums
         half = np.log1p(_FAR / x) / 2.0
         r = x * np.exp(half * (_NODES + 1.0))
-        df, tau2 = self.rows - 1, self.tau2
-        spread = 1.0 + tau2 * w2  # variance of R
+        df, t = self.df, self.tau2 * self.total
+        spread = 1.0 + t * m  # variance of R
         excess = (r**2 - 1.0) / spread  # r is in units of the SD of R
-        mean = df + tau2 * (w1 - w2) + tau2**2 * excess * (w3 - w2**2)
+        mean = df + t * a + t**2 * excess * b
         variance = (
             2.0 * df
-            + 4.0 * tau2 * (w1 - w2)
-            + 2.0 * tau2**2 * (w1 * w2 - 2.0 * w3 + w2**2)
-            + 4.0 * tau2**2 * excess * (w3 - w2**2)
-            + 4.0 * tau2**3 * excess * (w4 - 2.0 * w2 * w3 + w2**3)
-            + 2.0 * tau2**4 * (1.0 - 2.0 * r**2) / spread**2 * (w3 - w2**2) ** 2
+            + 4.0 * t * a
+            + 2.0 * t**2 * (c + 2.0 * excess * b)
+            + 4.0 * t**3 * excess * d
+            + 2.0 * (t**2 * b / spread) ** 2 * (1.0 - 2.0 * r**2)
         )
-        below = (w1 / w2 - 1.0) * ((r / x) ** 2 - 1.0) + df
+        below = a / m * ((r / x) ** 2 - 1.0) + df
         inside = gammainc(mean**2 / variance, below * mean / variance)
         density = np.exp(-(r**2) / 2.0) / np.sqrt(2.0 * np.pi)
         return float(half * (_WEIGHTS * inside * density * r).sum())
@@ -129,12 +134,23 @@ def fit_henmi_copas(y: FloatArray, v: FloatArray) -> HenmiCopas:
     """
     df = degrees_of_freedom(np.ones((len(y), 1)))
     w = 1.0 / v
-    w1 = float(w.sum())
-    w2, w3, w4 = (float(w1 * ((w / w1) ** n).sum() * w1 ** (n - 2)) for n in (2, 3, 4))
-    estimate = float((w * y).sum() / w1)
-    estimate += float((w * (y - estimate)).sum() / w1)  # keeps the digits of y near 1e6
+    total = float(w.sum())
+    estimate = float((w * y).sum() / total)
+    estimate += float((w * (y - estimate)).sum() / total)  # keeps the digits of y near 1e6
     q = float((w * (y - estimate) ** 2).sum())
-    share = w / w1
-    tau2 = max(0.0, (q - df) / float((w * (1.0 - share)).sum()))
-    se = float(np.sqrt((tau2 * w2 + 1.0) / w1))
-    return HenmiCopas(estimate=estimate, se=se, tau2=tau2, rows=len(y), sums=(w1, w2, w3, w4))
+    p = w / total
+    other = ~np.eye(len(p), dtype=bool)
+    rest = (other * p).sum(1)  # 1 - p
+    gap = (p * (p[:, None] - p)).sum(1)  # p - m
+    m, a = float((p**2).sum()), float((p * rest).sum())
+    b, d = float((p * gap**2).sum()), float((p**2 * gap**2).sum())
+    c = float((p**2 * (rest**2 + (other * p**2).sum(1))).sum())
+    tau2 = max(0.0, (q - df) / (total * a))
+    return HenmiCopas(
+        estimate=estimate,
+        se=float(np.sqrt((1.0 + tau2 * total * m) / total)),
+        tau2=tau2,
+        df=df,
+        total=total,
+        sums=(m, a, b, c, d),
+    )

@@ -188,8 +188,8 @@ def with_effect(row: PooledEstimate, fit: WeightedFit, task: Task) -> PooledEsti
     if task.interval == "henmi-copas":
         return _with_henmi_copas(row, task)
     scale = float(knapp_hartung_scale(fit, never_narrower=task.interval == "hksj-adhoc"))
-    if scale < 1.0:
-        row = noted(row, f"the hksj error is {np.sqrt(scale):.3g} of the plain one; hksj-adhoc "
+    if scale < 1.0 - 1e-9:  # less is rounding
+        row = noted(row, f"the hksj error is {np.sqrt(scale):.4g} of the plain one; hksj-adhoc "
                          "never goes below it")  # fmt: skip
     return with_interval(row, estimate, np.sqrt(scale * variance), task.level, df=df)
 
@@ -313,6 +313,8 @@ def _with_nagashima(row: PooledEstimate, spread: Spread) -> PooledEstimate:
         limits = spread.new_effect()
     except NotEstimableError as error:
         return noted(row, str(error))
+    if limits.low == limits.high:
+        row = noted(row, "the effects are identical: Nagashima's prediction interval has no length")
     return replace(row, pi_low=float(limits.low), pi_high=float(limits.high))
 
 
