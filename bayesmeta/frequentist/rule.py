@@ -35,8 +35,7 @@ class Condition:
 
     def holds(self, values: Mapping[str, float]) -> bool:
         """Say whether it holds; for an undefined value (nan) it does not."""
-        value = values[self.quantity]
-        return not math.isnan(value) and _COMPARISONS[self.sign](value, self.number)
+        return _COMPARISONS[self.sign](values[self.quantity], self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

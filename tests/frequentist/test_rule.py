@@ -110,6 +110,14 @@ def test_tau2_is_that_of_the_random_effects_method():
     assert row.notes[0].startswith(f"tau2 = {row.tau2:.4g} (of REML)")
 
 
+def test_i2_is_that_of_the_common_effect_and_not_of_tau2():
+    # 92.6% from Q, 92.1% from REML's tau2
+    text = "REML if I2 > 92.4% else EE"
+    row = pool(bm.load("bcg"), "OR", methods=text)[text]
+    assert row.i2 < 92.4
+    assert row.notes[0] == "I2 = 92.6% (of EE): the rule takes REML"
+
+
 def test_two_random_methods_are_chosen_by_the_inverse_variance_q():
     text = "REML if I2 > 50% else HS"
     row = pool(bm.load("bcg"), "OR", methods=text)[text]
