@@ -16,7 +16,13 @@ from bayesmeta import __version__
 from bayesmeta.cli_reading import ReadingWords, read_table
 from bayesmeta.effects import MEASURES, Correction, compute_effects, get_measure
 from bayesmeta.errors import BayesmetaError, BayesmetaWarning, ComparisonError, ModelError
-from bayesmeta.frequentist import IntervalMethod
+from bayesmeta.frequentist import (
+    METHODS,
+    IntervalMethod,
+    PredictionMethod,
+    Tau2IntervalMethod,
+    normal_name,
+)
 from bayesmeta.frequentist import pool as pool_studies
 from bayesmeta.frequentist.bias import look_for_bias
 from bayesmeta.frequentist.deletion import leave_one_out
@@ -37,6 +43,11 @@ if TYPE_CHECKING:
 
 DONE, FAILED_CHECK, BAD_INPUT = 0, 1, 2
 BASELINE = "normal(0, 10)"  # documented default prior of the control arm's log odds
+
+METHOD_HELP = (
+    f'One of {", ".join(METHODS)}, or a rule such as "DL if Q p < 0.1 or I2 > 50% else MH"; may be '
+    "given several times. All that fit the data if not given."
+)
 
 type EngineChoice = Literal["exact", "nuts"]
 
@@ -201,8 +212,10 @@ def pool(
     /,
     *,
     measure: str | None = None,
-    method: str | None = None,
+    method: Annotated[tuple[str, ...] | None, Parameter(help=METHOD_HELP)] = None,
     interval: IntervalMethod = "wald",
+    pi: PredictionMethod = "metafor",
+    tau2_interval: Tau2IntervalMethod = "q-profile",
     level: float = 0.95,
     arms: tuple[str, str] | None = None,
     outcome: str | None = None,
@@ -219,10 +232,14 @@ def pool(
     measure
         Such as OR or MD; of estimates, what their column says if not given, else GEN.
     method
-        Such as EE, MH, MH-RM, DL, REML, UM.FS; all that fit the data if not given, without the
-        mixed models UM.FS, UM.RS, CM.EL, CM.AL and GLMM.
+        May be given several times.
     interval
-        Normal quantile, t quantile, Hartung-Knapp, or that never narrower than the plain one.
+        Normal quantile, t quantile, Hartung-Knapp, that never narrower than the plain one,
+        Henmi-Copas (DL), or profile likelihood (ML).
+    pi
+        Prediction interval: metafor's, Higgins-Thompson-Spiegelhalter's t(k - 2), or Nagashima's.
+    tau2_interval
+        Interval of tau2, I2 and H2.
     level
         Coverage of the intervals: 0.95 for 95%.
     arms
@@ -244,13 +261,16 @@ def pool(
         interval=interval,
         level=level,
         correction=correction,
+        pi=pi,
+        tau2_interval=tau2_interval,
     )
     if not json:
         _print(tables.reference_table(reference))
-    elif method is None:
+    elif method is None or len(method) > 1:
         _print_json(plain.reference_as_data(reference, version=__version__))
     else:
-        _print_json(plain.pooled_as_data(reference[method], version=__version__))
+        row = reference[normal_name(method[0])]
+        _print_json(plain.pooled_as_data(row, version=__version__))
     return DONE
 
 
@@ -307,6 +327,7 @@ def bias(
     outcome: str | None = None,
     correction: Correction = "only0",
     json: bool = False,
+    reading: ReadingWords | None = None,
 ) -> int:
     """Look for small-study effects: tests, trim and fill, a selection model, fail-safe N.
 
@@ -315,7 +336,7 @@ def bias(
     table
         CSV file, or name of a bundled table (see bayesmeta data).
     measure
-        OR, RR, RD or GEN; GEN for contrasts if not given.
+        Such as OR or MD; of estimates, what their column says if not given, else GEN.
     method
         EE or an estimator of tau2, for trim and fill.
     level
@@ -328,8 +349,10 @@ def bias(
         Where 1/2 is added to the cells of 2x2 tables.
     json
         Print one JSON object and nothing else.
+    reading
+        What is told to the reader of the table.
     """
-    studies = _studies(table, arms, outcome)
+    studies = read_table(table, reading).select(outcome=outcome, arms=arms)
     report = look_for_bias(
         studies, _measure(studies, measure), method=method, level=level, correction=correction
     )
@@ -352,6 +375,7 @@ def influence(
     outcome: str | None = None,
     correction: Correction = "only0",
     json: bool = False,
+    reading: ReadingWords | None = None,
 ) -> int:
     """Show what each study does to the result: influence, leave-one-out, predicted effects.
 
@@ -360,7 +384,7 @@ def influence(
     table
         CSV file, or name of a bundled table (see bayesmeta data).
     measure
-        OR, RR, RD or GEN; GEN for contrasts if not given.
+        Such as OR or MD; of estimates, what their column says if not given, else GEN.
     method
         EE or an estimator of tau2: DL, REML, ML, PM, EB, SJ, HE, HS, DL2.
     level
@@ -373,8 +397,10 @@ def influence(
         Where 1/2 is added to the cells of 2x2 tables.
     json
         Print one JSON object and nothing else.
+    reading
+        What is told to the reader of the table.
     """
-    studies = _studies(table, arms, outcome)
+    studies = read_table(table, reading).select(outcome=outcome, arms=arms)
     name = _measure(studies, measure)
     found = (
         measure_influence(studies, name, method=method, correction=correction),

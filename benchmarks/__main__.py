@@ -7,11 +7,14 @@ from collections.abc import Callable
 from benchmarks.engines import bench_engines
 from benchmarks.growth import bench_growth
 from benchmarks.imports import bench_imports
+from benchmarks.reference import bench_reference, bench_reml
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "engines": bench_engines,
     "growth": bench_growth,
     "imports": bench_imports,
+    "reference": bench_reference,
+    "reml": bench_reml,
 }
 
 

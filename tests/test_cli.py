@@ -190,9 +190,32 @@ def test_numbers_that_do_not_exist_are_null(call):
 
 POOLED = [
     "bayesmeta", "measure", "scale", "method", "interval", "k", "estimate", "se", "ci_low",
-    "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high", "i2", "h2", "q", "q_df", "q_p",
+    "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high", "tau2_interval", "i2",
+    "i2_ci_low", "i2_ci_high", "h2", "h2_ci_low", "h2_ci_high", "q", "q_df", "q_p",
     "pi_low", "pi_high", "pi_method", "notes",
 ]  # fmt: skip
+
+
+def test_pool_takes_several_methods_and_rules_and_names_its_intervals(call):
+    rule = "DL if Q p < 0.1 or I2 > 50% else MH"
+    words = [
+        "pool",
+        "bcg",
+        "--measure",
+        "OR",
+        "--method",
+        rule,
+        "--method",
+        "MH",
+        "--interval",
+        "hksj",
+    ]
+    status, out, _ = call(*words[:-2], "--pi", "hts", "--tau2-interval", "generalised-q")
+    assert status == 0
+    assert max(map(len, out.splitlines())) <= 100
+    for told in ("the rule takes DL", "t(k - 2)", "95% intervals by generalised-q: tau2 0.1"):
+        assert told in out
+    assert call(*words)[0] == 2  # MH, asked for by name, has no such interval
 
 
 def test_pool_as_json_is_one_row_or_all(call):

@@ -78,7 +78,11 @@ def test_printed_numbers_keep_their_digits(write):
 SECTIONS = """
 [reference]
 software = "RevMan 5"
-methods = ["MH-RM", "REML"]
+methods = ["MH-RM", "REML", "REML if k>=5 else EE"]
+rule = "DL-MH if Q p<.1 or I2>50% else MH-RM"
+interval = "hksj"
+pi = "nagashima"
+tau2_interval = "generalised-q"
 [sampling]
 draws = 500
 tune = 300
@@ -100,6 +104,14 @@ def test_a_file_survives_reading_and_writing_twice(write, tmp_path, text):
     assert bm.read_comparison(tmp_path / "third.toml") == first
 
 
+def test_rules_are_read_into_their_normal_form(write):
+    comparison = bm.read_comparison(write(BCG + SECTIONS))
+    assert comparison.rule == "DL-MH if Q p < 0.1 or I2 > 50% else MH-RM"
+    assert comparison.methods == ("MH-RM", "REML", "REML if k >= 5 else EE")
+    assert (comparison.interval, comparison.pi) == ("hksj", "nagashima")
+    assert comparison.tau2_interval == "generalised-q"
+
+
 def test_each_model_survives_by_itself(write):
     for model in bm.read_comparison(write(BCG)).models:
         assert bm.Model.from_text(**model.as_text()) == model
@@ -109,6 +121,7 @@ def test_every_default_is_spelt_out(write, tmp_path):
     bm.write_comparison(bm.read_comparison(write(BCG)), tmp_path / "resolved.toml")
     written = (tmp_path / "resolved.toml").read_text()
     for default in ('correction = "only0"', 'random_effects = "normal"', 'software = "metafor"',
+                    'interval = "wald"', 'pi = "metafor"', 'tau2_interval = "q-profile"',
                     "draws = 2000", "seed = 1", "target_accept = 0.9"):  # fmt: skip
         assert default in written
 
@@ -277,7 +290,16 @@ def test_a_fault_is_told_at_its_place_with_its_remedy(write, change, place, reme
 
 
 ADDED_FAULTS = {
-    "a rule": ('[reference]\nrule = "random if Q p < 0.1"', "reference.rule", "Remove it"),
+    "half a rule": ('[reference]\nrule = "DL if Q p < 0.1"', "reference.rule", "else METHOD"),
+    "a method for a rule": ('[reference]\nrule = "DL"', "reference.rule", "DL if Q p < 0.1"),
+    "an unknown method in a rule": (
+        '[reference]\nmethods = ["DL if k > 2 else HM"]', "reference.methods[0]", "MH-RM",
+    ),
+    "an unknown interval": ('[reference]\ninterval = "hk"', "reference.interval", "'hksj'"),
+    "an unknown prediction interval": ('[reference]\npi = "z"', "reference.pi", "nagashima"),
+    "an unknown interval of tau2": (
+        '[reference]\ntau2_interval = "qp"', "reference.tau2_interval", "q-profile",
+    ),
     "an unknown software": ('[reference]\nsoftware = "Stata"', "reference.software", "metafor"),
     "metafor's form in RevMan": (
         '[reference]\nsoftware = "RevMan 5"\nmethods = ["MH"]', "reference.methods", "MH-RM",

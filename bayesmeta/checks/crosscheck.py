@@ -1,8 +1,8 @@
 """The cross-check: published, frequentist, exact and NUTS, side by side, with a verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Unpack
+from dataclasses import dataclass
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,16 @@ from bayesmeta.checks.rows import (
     rows_frame,
     tidy_frame,
 )
-from bayesmeta.effects import Effects, Measure, compute_effects, get_measure
+from bayesmeta.effects import Correction, Effects, Measure, compute_effects, get_measure
 from bayesmeta.errors import AccuracyError, ModelError, NotExactError, SamplingError
-from bayesmeta.frequentist import Reference, pool
+from bayesmeta.frequentist import (
+    IntervalMethod,
+    PredictionMethod,
+    Reference,
+    Tau2IntervalMethod,
+    fitting_methods,
+    pool,
+)
 from bayesmeta.inference.fit import Engine, NutsOptions, fit
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
@@ -32,7 +39,7 @@ type Software = Literal["metafor", "RevMan 5"]
 
 METHODS_OF: dict[Software, tuple[str, ...]] = {
     "metafor": ("EE", "MH", "DL", "REML"),
-    "RevMan 5": ("EE", "MH-RM", "DL", "REML"),
+    "RevMan 5": ("EE", "MH-RM", "DL", "DL-MH", "REML"),
 }
 
 
@@ -186,6 +193,10 @@ def crosscheck(
     *,
     methods: Sequence[str] | None = None,
     software: Software = "metafor",
+    rule: str | None = None,
+    interval: IntervalMethod = "wald",
+    pi: PredictionMethod = "metafor",
+    tau2_interval: Tau2IntervalMethod = "q-profile",
     published: PublishedRow | None = None,
     nuts: bool = True,
     rng: int | np.random.Generator = 1,
@@ -207,9 +218,17 @@ def crosscheck(
     studies : StudyTable
         One comparison of one outcome.
     methods : sequence of str, optional
-        Frequentist methods, keys of `METHODS`. Not given, inverse variance, Mantel-Haenszel (in
-        the form of `software`), DerSimonian-Laird and REML, as far as they fit the data. One
-        without an estimate for these data keeps its row and says why.
+        Frequentist methods: keys of `METHODS`, or rules. Not given, inverse variance,
+        Mantel-Haenszel (in the form of `software`), DerSimonian-Laird and REML, as far as they fit
+        the data. One without an estimate for these data keeps its row and says why.
+    software : {"metafor", "RevMan 5"}
+        Whose methods are shown where `methods` does not say.
+    rule : str, optional
+        The rule by which the publication chose its model, such as "DL if Q p < 0.1 or I2 > 50%
+        else MH"; a row after the methods.
+    interval, pi, tau2_interval : str
+        Of the frequentist rows, as in `pool`. A method without this interval shows its own, and
+        says so.
     published : PublishedRow, optional
         Shown first.
     nuts : bool
@@ -252,7 +271,14 @@ def crosscheck(
     bound = [model.bind(studies) for model in models]  # a misfit is told before any work
     progress.advance("frequentist reference")
     effects = compute_effects(studies, first.measure, correction=first.correction)
-    reference = _pool(studies, first, methods, software, level)
+    choices: _Choices = {
+        "interval": interval,
+        "level": level,
+        "correction": first.correction,
+        "pi": pi,
+        "tau2_interval": tau2_interval,
+    }
+    reference = _pool(studies, first, methods, software, rule, choices)
     names = _names(models)
     exact: list[Posterior | str] = []
     for name, model in zip(names, models, strict=True):
@@ -319,26 +345,30 @@ def _names(models: tuple[Model, ...]) -> tuple[str, ...]:
     )
 
 
+class _Choices(TypedDict):
+    """Options of `pool`."""
+
+    interval: IntervalMethod
+    level: float
+    correction: Correction
+    pi: PredictionMethod
+    tau2_interval: Tau2IntervalMethod
+
+
 def _pool(
     studies: StudyTable,
     model: Model,
     methods: Sequence[str] | None,
     software: Software,
-    level: float,
+    rule: str | None,
+    choices: _Choices,
 ) -> Reference:
     """Pool by the methods asked for; one without an estimate keeps its row, and says why."""
-    found = pool(
-        studies,
-        model.measure,
-        methods=methods,
-        level=level,
-        correction=model.correction,
-        keep=True,
-    )
+    names = fitting_methods(studies, model.measure)
     if methods is None:
-        kept = tuple(found[name] for name in METHODS_OF[software] if name in found.methods)
-        found = replace(found, rows=kept)
-    return found
+        methods = [name for name in METHODS_OF[software] if name in names]
+    asked = [*methods, *([rule] if rule else [])]
+    return pool(studies, model.measure, methods=asked, keep=True, **choices)
 
 
 def _attempt(

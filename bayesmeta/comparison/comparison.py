@@ -7,6 +7,7 @@ from typing import cast
 from bayesmeta.checks.crosscheck import Direction, Software
 from bayesmeta.checks.published_row import PublishedRow
 from bayesmeta.errors import ComparisonError
+from bayesmeta.frequentist import IntervalMethod, PredictionMethod, Tau2IntervalMethod
 from bayesmeta.model import Model
 from bayesmeta.studies import StudyTable, load, read_studies
 from bayesmeta.studies.reading import Reading, ReadingOptions
@@ -63,7 +64,11 @@ class Comparison:
     software : {"metafor", "RevMan 5"}
         Whose form of Mantel-Haenszel the reference shows where `methods` does not say.
     methods : tuple of str or None
-        Frequentist methods, keys of `METHODS`; None for those that fit the data.
+        Frequentist methods, keys of `METHODS` or rules; None for those that fit the data.
+    rule : str or None
+        The rule by which the publication chose its model; shown after the methods.
+    interval, pi, tau2_interval : str
+        Intervals of the frequentist rows, as in `pool`.
     sampling : Sampling
         Settings of NUTS.
     reading : Reading
@@ -83,6 +88,10 @@ class Comparison:
     outcomes: tuple[Outcome, ...]
     software: Software = "metafor"
     methods: tuple[str, ...] | None = None
+    rule: str | None = None
+    interval: IntervalMethod = "wald"
+    pi: PredictionMethod = "metafor"
+    tau2_interval: Tau2IntervalMethod = "q-profile"
     sampling: Sampling = Sampling()
     reading: Reading = field(default_factory=Reading)
 

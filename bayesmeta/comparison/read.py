@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from bayesmeta.checks.crosscheck import Direction, Software
+from bayesmeta.checks.crosscheck import Direction
 from bayesmeta.comparison.comparison import Comparison, Outcome, Sampling
 from bayesmeta.comparison.models import read_models
 from bayesmeta.comparison.published import read_published
 from bayesmeta.comparison.reading import read_reading
+from bayesmeta.comparison.reference import read_reference
 from bayesmeta.comparison.section import Section, as_problem
 from bayesmeta.errors import ComparisonError, ModelError, Problem, StudyTableError
-from bayesmeta.frequentist import METHODS
 from bayesmeta.studies import available
 from bayesmeta.studies.refusal import did_you_mean
 
@@ -78,7 +78,7 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
     data = _read_data(file, path)
     arms = _read_arms(file)
     models = read_models(file.section("model"))
-    software, methods = _read_reference(file.section("reference", required=False))
+    reference = read_reference(file.section("reference", required=False))
     outcomes = _read_outcomes(file)
     sampling = _read_sampling(file.section("sampling", required=False))
     reading = read_reading(file.section("reading", required=False))
@@ -96,10 +96,9 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
         arms=arms,
         models=models,
         outcomes=outcomes,
-        software=software,
-        methods=methods,
         sampling=sampling,
         reading=reading,
+        **reference,
     )
 
 
@@ -124,23 +123,6 @@ def _read_arms(file: Section) -> tuple[str, str] | None:
         file.fault("arms", f"{len(arms)} arms where two are wanted", "Write [treated, control].")
         return None
     return None if arms is None else (arms[0], arms[1])
-
-
-def _read_reference(section: Section | None) -> tuple[Software, tuple[str, ...] | None]:
-    if section is None:
-        return "metafor", None
-    software = cast(
-        Software, section.choice("software", get_args(Software.__value__), default="metafor")
-    )
-    methods = section.choices("methods", tuple(METHODS), '["DL", "REML"]', required=False)
-    if software == "RevMan 5" and methods and "MH" in methods:
-        what = 'MH is metafor\'s form, and software is "RevMan 5"'
-        section.fault("methods", what, "Write MH-RM, or another software.")
-    if "rule" in section.values:
-        section.known.append("rule")
-        section.fault("rule", "not offered yet", "Remove it, and name methods.")
-    section.close()
-    return software, methods
 
 
 def _read_outcomes(file: Section) -> tuple[Outcome, ...]:

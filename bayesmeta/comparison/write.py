@@ -8,6 +8,7 @@ from typing import Any
 
 from bayesmeta.comparison.comparison import Comparison, Outcome
 from bayesmeta.comparison.read import RECORD
+from bayesmeta.comparison.reference import REFERENCE
 from bayesmeta.printed import Printed
 from bayesmeta.studies.reading import Reading
 
@@ -60,7 +61,7 @@ def _as_toml(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "arms": comparison.arms,
         "reading": _reading_as_toml(comparison.reading),
         "model": {key: model[key] for key in _MODEL if key in model},
-        "reference": _given({"software": comparison.software, "methods": comparison.methods}),
+        "reference": _given({key: getattr(comparison, key) for key in REFERENCE}),
         "sampling": asdict(comparison.sampling),
         "outcome": [_outcome_as_toml(outcome) for outcome in comparison.outcomes],
     }

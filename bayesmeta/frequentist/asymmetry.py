@@ -10,7 +10,7 @@ from bayesmeta.frequentist.intervals import two_sided_p
 from bayesmeta.frequentist.least_squares import weighted_fit
 from bayesmeta.frequentist.maximum_likelihood import tau2_reml
 from bayesmeta.frequentist.rank_correlation import kendall
-from bayesmeta.frequentist.tau2 import tau2_dl
+from bayesmeta.frequentist.tau2_moments import tau2_dl
 from bayesmeta.scales import FloatArray
 
 _NAN = float("nan")

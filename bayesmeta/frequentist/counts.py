@@ -139,7 +139,7 @@ def peto_or(tables: Tables) -> PetoEstimate:
     score = (a * d - b * c) / N  # observed minus expected events of the treated
     V = n1 * n2 * (a + c) * (b + d) / (N**2 * (N - 1.0))
     total = V.sum(-1)
-    _require_positive(total, "the sum of the hypergeometric variances", method="Peto's method")
+    require_positive(total, "the sum of the hypergeometric variances", method="Peto's method")
     estimate = np.asarray(score.sum(-1) / total)
     df = (V > 0).sum(-1) - 1
     left = score - V * estimate[..., None]
@@ -187,8 +187,8 @@ def mantel_haenszel_or(tables: Tables) -> CountEstimate:
     N = a + b + c + d
     Ri, Si = a * d / N, b * c / N
     R, S = Ri.sum(-1), Si.sum(-1)
-    _require_positive(R, "the sum of (treated events x control non-events) / N")
-    _require_positive(S, "the sum of (treated non-events x control events) / N")
+    require_positive(R, "the sum of (treated events x control non-events) / N")
+    require_positive(S, "the sum of (treated non-events x control events) / N")
     Pi, Qi = (a + d) / N, (b + c) / N
     variance = 0.5 * (
         (Pi * Ri).sum(-1) / R**2 + (Pi * Si + Qi * Ri).sum(-1) / (R * S) + (Qi * Si).sum(-1) / S**2
@@ -229,11 +229,11 @@ def mantel_haenszel_rr(tables: Tables) -> CountEstimate:
     n1, n2 = a + tables.b, c + tables.d
     N = n1 + n2
     R, S = (a * n2 / N).sum(-1), (c * n1 / N).sum(-1)
-    _require_positive(R, "the weighted sum of the treated arms' events")
-    _require_positive(S, "the weighted sum of the control arms' events")
+    require_positive(R, "the weighted sum of the treated arms' events")
+    require_positive(S, "the weighted sum of the control arms' events")
     # n1 n2 (a + c) - a c N = a d n1 + b c n2, which does not cancel
     variance = ((a * tables.d * n1 + c * tables.b * n2) / N**2).sum(-1) / (R * S)
-    _require_positive(variance, "the variance of the log risk ratio")
+    require_positive(variance, "the variance of the log risk ratio")
     return CountEstimate(estimate=np.asarray(np.log(R / S)), se=np.asarray(np.sqrt(variance)))
 
 
@@ -274,7 +274,7 @@ def mantel_haenszel_rd(tables: Tables) -> CountEstimate:
     P = (c * n1**2 - a * n2**2 + n1 * n2 * (n2 - n1) / 2.0) / N**2
     Q = (a * tables.d + c * tables.b) / (2.0 * N)
     variance = (difference * P.sum(-1) + Q.sum(-1)) / weight**2
-    _require_positive(variance, "the variance of the risk difference")
+    require_positive(variance, "the variance of the risk difference")
     return CountEstimate(estimate=np.asarray(difference), se=np.asarray(np.sqrt(variance)))
 
 
@@ -314,11 +314,18 @@ def mantel_haenszel_rd_gr(tables: Tables) -> CountEstimate:
     weight = (n1 * n2 / N).sum(-1)
     difference = ((a * n2 - c * n1) / N).sum(-1) / weight
     variance = ((a * b * n2**2 / n1 + c * d * n1**2 / n2) / N**2).sum(-1) / weight**2
-    _require_positive(variance, "the variance of the risk difference")
+    require_positive(variance, "the variance of the risk difference")
     return CountEstimate(estimate=np.asarray(difference), se=np.asarray(np.sqrt(variance)))
 
 
-def _require_positive(value: FloatArray, what: str, *, method: str = "Mantel-Haenszel") -> None:
+def require_positive(value: FloatArray, what: str, *, method: str = "Mantel-Haenszel") -> None:
+    """Refuse a sum of zero that an estimate or its error would be divided by.
+
+    Raises
+    ------
+    NotEstimableError
+        A member of `value` (...) is zero.
+    """
     if not np.all(value > 0):
         raise NotEstimableError(
             f"{method} has no finite estimate with a standard error: {what} is zero."

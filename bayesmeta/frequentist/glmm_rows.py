@@ -21,7 +21,7 @@ from bayesmeta.frequentist.glmm_models import (
 )
 from bayesmeta.frequentist.inverse_variance import heterogeneity
 from bayesmeta.frequentist.reference import PooledEstimate
-from bayesmeta.frequentist.rows import Task, _with_interval, _with_prediction
+from bayesmeta.frequentist.rows import Task, with_interval, with_prediction
 
 type BoolArray = NDArray[np.bool_]
 
@@ -88,7 +88,7 @@ def pool_glmm(row: PooledEstimate, task: Task, *, kind: str) -> PooledEstimate:
     k = len(used.study)
     fit = fit_glmm(model, name=kind, heterogeneous=k > 1)
     df = None if task.interval == "wald" else k - 1
-    row = _with_interval(replace(row, k=k), fit.estimate, fit.se, task.level, df=df)
+    row = with_interval(replace(row, k=k), fit.estimate, fit.se, task.level, df=df)
     notes = list(_notes(fit, chosen, counts, silent))
     if np.any(task.effects.corrected & ~silent):
         notes.append("nothing is added to the counts; the variances in I2 have 1/2 added, as in EE")
@@ -96,7 +96,7 @@ def pool_glmm(row: PooledEstimate, task: Task, *, kind: str) -> PooledEstimate:
         notes.append("tau not estimable from one study")
         row = replace(row, q=0.0, q_df=0, q_p=1.0)
     else:
-        row = _with_prediction(replace(row, tau2=fit.tau2), task)
+        row = with_prediction(replace(row, tau2=fit.tau2), task.spread, task)
         row = _with_spread(row, fit, model, task, ~silent, saturated=chosen.saturated)
     return replace(row, notes=(*row.notes, *notes))
 

@@ -1,13 +1,11 @@
-"""Intervals and tests from an estimate: Wald and t, Q-profile for tau2, prediction."""
+"""Intervals and tests from an estimate and its standard error: Wald and t, and prediction."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammainccinv, gammaincinv, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from bayesmeta.errors import ModelError
-from bayesmeta.frequentist.least_squares import decorrelate, degrees_of_freedom, weighted_fit
-from bayesmeta.frequentist.tau2 import tau2_where_q_is
 from bayesmeta.scales import FloatArray
 
 
@@ -120,62 +118,6 @@ def two_sided_p(
     if df is None:
         return np.asarray(2.0 * ndtr(-ratio))
     return np.asarray(2.0 * stdtr(df, -ratio)) if df > 0 else np.full_like(ratio, np.nan)
-
-
-def q_profile(y: FloatArray, S: FloatArray, X: FloatArray, *, level: float = 0.95) -> Interval:
-    """Give the Q-profile interval of tau2: where the generalised Q meets its chi-squared quantiles.
-
-    Parameters
-    ----------
-    y : (..., row)
-        Effects on the analysis scale.
-    S : (..., row) or (..., row, row)
-        Sampling variances or covariance of `y`; positive definite.
-    X : (..., row, coefficient)
-        Design of full column rank.
-    level : float
-        Coverage, in (0.5, 1).
-
-    Returns
-    -------
-    Interval
-        In squared units of `y`; (0, 0) where the data agree better than chance would have it and
-        no tau2 >= 0 is in the interval.
-
-    Raises
-    ------
-    DesignError
-        As many coefficients as rows.
-    ModelError
-        `level` is not a coverage.
-
-    References
-    ----------
-    Viechtbauer (2007), Statistics in Medicine 26:37.
-
-    Examples
-    --------
-    >>> y, v, X = np.array([0.1, 0.5, 0.9]), np.full(3, 0.04), np.ones((3, 1))
-    >>> interval = q_profile(y, v, X)
-    >>> float(interval.low.round(4)), float(interval.high.round(4))
-    (0.0034, 6.2797)
-    """
-    require_level(level)
-    df = degrees_of_freedom(X)
-    y, v, X = decorrelate(y, S, X)
-    tail = (1.0 - level) / 2.0
-    # chi-squared quantiles: half of one is a gamma(df / 2) quantile
-    upper, lower = 2.0 * gammainccinv(df / 2.0, tail), 2.0 * gammaincinv(df / 2.0, tail)
-    return Interval(
-        low=tau2_where_q_is(float(upper), y, v, X), high=tau2_where_q_is(float(lower), y, v, X)
-    )
-
-
-def q_profile_is_empty(y: FloatArray, S: FloatArray, X: FloatArray, *, level: float) -> bool:
-    """Say whether no tau2 >= 0 is in the Q-profile interval: Q at 0 is below its lower quantile."""
-    df = degrees_of_freedom(X)
-    q = weighted_fit(*decorrelate(y, S, X)).q
-    return bool(np.all(q < 2.0 * gammaincinv(df / 2.0, (1.0 - level) / 2.0)))
 
 
 def prediction_interval(

@@ -10,8 +10,9 @@ import pandas as pd
 
 from bayesmeta.effects import get_measure
 
-type IntervalMethod = Literal["wald", "t", "hksj", "hksj-adhoc"]
-type PredictionMethod = Literal["metafor", "hts"]
+type IntervalMethod = Literal["wald", "t", "hksj", "hksj-adhoc", "henmi-copas", "profile"]
+type PredictionMethod = Literal["metafor", "hts", "nagashima"]
+type Tau2IntervalMethod = Literal["q-profile", "generalised-q"]
 
 _NOT_IN_JSON = ("label", "level")
 _ON_BOTH_SCALES = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
@@ -24,7 +25,7 @@ class PooledEstimate:
     Attributes
     ----------
     method, label : str
-        Key in `METHODS`, and what it stands for.
+        Key in `METHODS`, or a rule that chooses between two of them; and what it stands for.
     measure : str
         Effect measure, "OR" for example.
     k : int
@@ -34,12 +35,16 @@ class PooledEstimate:
     level : float
         Coverage of every interval of the row.
     interval : str
-        How `se`, interval and p-value were made: "wald", "t", "hksj" or "hksj-adhoc".
+        How interval and p-value were made: "wald", "t", "hksj", "hksj-adhoc", "henmi-copas" or
+        "profile".
     tau2, tau2_ci_low, tau2_ci_high : float
-        Between-study variance and its Q-profile interval; 0 by assumption, without an interval,
-        where the method has a common effect.
-    i2, h2 : float
-        I2 in percent, and H2; from tau2 where it is estimated, else from Q.
+        Between-study variance and its interval; 0 by assumption, without an interval, where the
+        method has a common effect.
+    tau2_interval : str or None
+        How the interval of tau2 was made: "q-profile" or "generalised-q"; None without one.
+    i2, i2_ci_low, i2_ci_high, h2, h2_ci_low, h2_ci_high : float
+        I2 in percent, and H2; from tau2 where it is estimated, else from Q. Their intervals are
+        that of tau2, transformed.
     q, q_df, q_p : float, int, float
         Cochran's Q, its degrees of freedom and p-value.
     pi_low, pi_high, pi_method : float, float, str or None
@@ -62,8 +67,13 @@ class PooledEstimate:
     tau2: float
     tau2_ci_low: float
     tau2_ci_high: float
+    tau2_interval: Tau2IntervalMethod | None
     i2: float
+    i2_ci_low: float
+    i2_ci_high: float
     h2: float
+    h2_ci_low: float
+    h2_ci_high: float
     q: float
     q_df: int | None
     q_p: float

@@ -1,46 +1,88 @@
 """One row of the reference table per method: from a `Task` to a `PooledEstimate`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bayesmeta.effects import Effects, compute_effects
+from bayesmeta.effects import Effects
 from bayesmeta.errors import NotEstimableError
-from bayesmeta.frequentist.counts import (
-    MANTEL_HAENSZEL,
-    REVMAN,
-    BoolArray,
-    CountEstimate,
-    Tables,
-    peto_or,
-)
+from bayesmeta.frequentist.counts import Tables
+from bayesmeta.frequentist.henmi_copas import fit_henmi_copas
 from bayesmeta.frequentist.intervals import (
+    Interval,
     prediction_interval,
-    q_profile,
     symmetric_interval,
     two_sided_p,
 )
 from bayesmeta.frequentist.inverse_variance import (
+    Heterogeneity,
     heterogeneity,
-    heterogeneity_about,
     knapp_hartung_scale,
 )
 from bayesmeta.frequentist.least_squares import WeightedFit, decorrelate, weighted_fit
+from bayesmeta.frequentist.nagashima import nagashima_interval
+from bayesmeta.frequentist.person_time import PersonTime
+from bayesmeta.frequentist.profile_likelihood import profile_interval, profile_p
 from bayesmeta.frequentist.reference import (
     IntervalMethod,
     PooledEstimate,
     PredictionMethod,
+    Tau2IntervalMethod,
 )
-from bayesmeta.frequentist.tau2 import TAU2, tau2_about
+from bayesmeta.frequentist.tau2 import TAU2
+from bayesmeta.frequentist.tau2_intervals import TAU2_INTERVALS
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
+AT_BOUND = "tau2 is at its lower bound 0: the weights are those of a common effect"
+ONE_STUDY = "tau not estimable from one study"
 _NAN = float("nan")
-_AT_BOUND = "tau2 is at its lower bound 0: the weights are those of a common effect"
 _NUMBERS = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "tau2_ci_low", "tau2_ci_high",
-            "i2", "h2", "q", "q_p", "pi_low", "pi_high")  # fmt: skip
+            "i2", "i2_ci_low", "i2_ci_high", "h2", "h2_ci_low", "h2_ci_high", "q", "q_p", "pi_low",
+            "pi_high")  # fmt: skip
+_NAGASHIMA = "Nagashima: quantiles over the confidence distribution of tau2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spread:
+    """Independent effects to pool, and what every random-effects row says of their spread.
+
+    Attributes
+    ----------
+    y, v : (row,)
+        Effects and sampling variances, decorrelated.
+    X : (row, 1)
+        Design of one pooled effect.
+    found : Heterogeneity or None
+        None where there is one row only.
+    tau2_limits, new_effect : callable
+        Interval of tau2, and Nagashima's prediction interval; computed once, when first wanted.
+    """
+
+    y: FloatArray
+    v: FloatArray
+    X: FloatArray
+    found: Heterogeneity | None
+    tau2_limits: Callable[[], Interval]
+    new_effect: Callable[[], Interval]
+
+    @classmethod
+    def of(
+        cls, y: FloatArray, S: FloatArray, *, tau2_interval: Tau2IntervalMethod, level: float
+    ) -> Self:
+        """Prepare effects (row,) with variances (row,) or covariance (row, row)."""
+        y, v, X = decorrelate(y, S, np.ones((len(y), 1)))
+        return cls(
+            y=y,
+            v=v,
+            X=X,
+            found=heterogeneity(y, v, X) if len(y) > 1 else None,
+            tau2_limits=cache(partial(TAU2_INTERVALS[tau2_interval], y, v, X, level=level)),
+            new_effect=cache(partial(nagashima_interval, y, v, X, level=level)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,11 +98,17 @@ class Task:
     measure : str
         Effect measure.
     interval : str
-        "wald", "t", "hksj" or "hksj-adhoc".
+        How the interval of the effect is made.
     level : float
         Coverage, in (0.5, 1).
     pi : str
-        "metafor" or "hts", the quantile of prediction intervals.
+        How prediction intervals are made.
+    tau2_interval : str
+        How the interval of tau2 is made.
+    spread : Spread
+        The effects, independent, and what all rows share.
+    cells : callable
+        Gives the counts of 2x2 tables, or of events in person-time; read once, when first wanted.
     """
 
     studies: StudyTable
@@ -69,6 +117,9 @@ class Task:
     interval: IntervalMethod
     level: float
     pi: PredictionMethod
+    tau2_interval: Tau2IntervalMethod
+    spread: Spread
+    cells: Callable[[], Tables | PersonTime]
 
 
 def undefined_row(name: str, label: str, task: Task, notes: Sequence[str] = ()) -> PooledEstimate:
@@ -81,6 +132,7 @@ def undefined_row(name: str, label: str, task: Task, notes: Sequence[str] = ()) 
         level=task.level,
         interval=task.interval,
         q_df=None,
+        tau2_interval=None,
         pi_method=None,
         notes=tuple(notes),
         **dict.fromkeys(_NUMBERS, _NAN),
@@ -89,142 +141,63 @@ def undefined_row(name: str, label: str, task: Task, notes: Sequence[str] = ()) 
 
 def pool_common(row: PooledEstimate, task: Task) -> PooledEstimate:
     """Fill a row by inverse-variance pooling at tau2 = 0."""
-    y, v, X = _rows(task)
-    row = _with_effect(row, weighted_fit(y, v, X), task)
-    row = _noted(replace(row, tau2=0.0), *task.effects.notes)
+    spread = task.spread
+    row = with_effect(row, weighted_fit(spread.y, spread.v, spread.X), task)
+    row = noted(replace(row, tau2=0.0), *task.effects.notes)
     if task.interval in ("hksj", "hksj-adhoc"):
-        row = _noted(row, f"{task.interval} takes the error from the spread of the studies, "
-                          "which a common effect has none of")  # fmt: skip
-    return _with_heterogeneity(row, y, v, X, tau2=None)
+        row = noted(row, f"{task.interval} takes the error from the spread of the studies, "
+                         "which a common effect has none of")  # fmt: skip
+    return with_heterogeneity(row, spread.found, tau2=None)
 
 
 def pool_random(row: PooledEstimate, task: Task, *, estimator: str) -> PooledEstimate:
     """Fill a row by inverse-variance pooling with tau2 from an entry of `TAU2`."""
-    y, v, X = _rows(task)
+    spread = task.spread
+    y, v, X = spread.y, spread.v, spread.X
     if len(y) == 1:
-        row = _with_effect(row, weighted_fit(y, v, X), task)
-        row = _noted(row, *task.effects.notes, "tau not estimable from one study")
-        return _with_heterogeneity(row, y, v, X, tau2=None)
+        row = with_effect(row, weighted_fit(y, v, X), task)
+        row = noted(row, *task.effects.notes, ONE_STUDY)
+        return with_heterogeneity(row, None, tau2=None)
     tau2 = float(TAU2[estimator](y, v, X))
-    row = _with_effect(row, weighted_fit(y, v + tau2, X), task)
-    row = _noted(replace(row, tau2=tau2), *task.effects.notes)
+    row = with_effect(row, weighted_fit(y, v + tau2, X), task)
+    row = noted(replace(row, tau2=tau2), *task.effects.notes)
     if tau2 == 0.0:
-        row = _noted(row, _AT_BOUND)
-    row = _with_heterogeneity(row, y, v, X, tau2=tau2)
-    return _with_tau2_interval(_with_prediction(row, task), y, v, X)
+        row = noted(row, AT_BOUND)
+    row = with_heterogeneity(row, spread.found, tau2=tau2)
+    return with_tau2_interval(with_prediction(row, spread, task), spread, task)
 
 
-def pool_mantel_haenszel(row: PooledEstimate, task: Task) -> PooledEstimate:
-    """Fill a row by Mantel-Haenszel in metafor's form: nothing is added to the sums."""
-    tables = Tables.of(task.studies.two_arm())
-    zero = tables.double_zero
-    _require_two_sided(zero)
-    row = _with_counts(row, MANTEL_HAENSZEL[task.measure](tables), task)
-    if zero.any():
-        row = _noted(row, f"Q leaves out double-zero studies: {_named(task, zero)}")
-    if np.any(task.effects.corrected & ~zero):
-        row = _noted(row, "nothing is added to the sums; the effects in Q have 1/2 added, as in EE")
-    return _with_spread(row, task.effects, ~zero)
+# --- parts of a row ------------------------------------------------------------------------------
 
 
-def pool_revman(row: PooledEstimate, task: Task) -> PooledEstimate:
-    """Fill a row by Mantel-Haenszel in the form of RevMan 5 and Stata.
-
-    1/2 is added to every cell of a table with a zero, before the sums and before the effects that
-    Q compares; for OR and RR a double-zero study is left out of both.
-    """
-    row, pooled, effects, kept = _revman(row, task)
-    return _with_spread(_with_counts(row, pooled, task), effects, kept)
-
-
-def pool_revman_random(row: PooledEstimate, task: Task) -> PooledEstimate:
-    """Fill a row by Review Manager's "M-H, random".
-
-    Inverse-variance weights with DerSimonian and Laird's tau2, whose Q is about the
-    Mantel-Haenszel estimate of `pool_revman`; corrections and left-out studies are as there.
-    """
-    row, pooled, effects, kept = _revman(row, task)
-    centre = float(pooled.estimate)
-    y, v = effects.y[kept], effects.S[kept]
-    X = np.ones((len(y), 1))
-    if len(y) == 1:
-        row = _noted(row, "tau not estimable from one study")
-        row = _with_effect(row, weighted_fit(y, v, X), task)
-        return replace(row, q=0.0, q_df=0, q_p=1.0)
-    tau2 = tau2_about(centre, y, v)
-    row = replace(_with_effect(row, weighted_fit(y, v + tau2, X), task), tau2=tau2)
-    row = _with_spread(row, effects, kept, centre=centre)
-    if tau2 == 0.0:
-        row = _noted(row, _AT_BOUND)
-    return _with_tau2_interval(_with_prediction(row, task), y, v, X)
-
-
-def _revman(
-    row: PooledEstimate, task: Task
-) -> tuple[PooledEstimate, CountEstimate, Effects, BoolArray]:
-    """Give the row with k and notes, the Mantel-Haenszel estimate, the effects and who is kept."""
-    tables = Tables.of(task.studies.two_arm())
-    zero = tables.double_zero
-    if task.measure == "RD":
-        kept = np.ones_like(zero)
-    else:
-        _require_two_sided(zero)
-        kept = ~zero
-    used = tables.take(kept)
-    pooled = REVMAN[task.measure](used.with_half_added())
-    row = replace(row, k=int(kept.sum()))
-    if used.has_zero.any():
-        row = _noted(row, f"1/2 added to every cell of: {_named(task, kept & tables.has_zero)}")
-    if not kept.all():
-        row = _noted(row, f"double-zero studies left out: {_named(task, ~kept)}")
-    effects = compute_effects(task.studies, task.measure, correction="only0")
-    return row, pooled, effects, kept
-
-
-def pool_peto(row: PooledEstimate, task: Task) -> PooledEstimate:
-    """Fill a row by Peto's one-step odds ratio; Q is about it, with its own weights."""
-    tables = Tables.of(task.studies.two_arm())
-    zero = tables.double_zero
-    pooled = peto_or(tables)
-    row = _with_interval(row, float(pooled.estimate), float(pooled.se), task.level)
-    row = replace(row, tau2=0.0, q=float(pooled.q), q_df=int(pooled.q_df), q_p=float(pooled.q_p))
-    if zero.any():
-        row = _noted(row, f"double-zero studies add nothing: {_named(task, zero)}")
-    if not row.q_df:
-        return row
-    excess = max(0.0, row.q - row.q_df)
-    return replace(row, i2=100.0 * excess / row.q if excess else 0.0, h2=row.q / row.q_df)
-
-
-def _rows(task: Task) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Give independent rows and the design of one pooled effect."""
-    effects = task.effects
-    return decorrelate(effects.y, effects.S, np.ones((len(effects.y), 1)))
-
-
-def _with_effect(row: PooledEstimate, fit: WeightedFit, task: Task) -> PooledEstimate:
+def with_effect(row: PooledEstimate, fit: WeightedFit, task: Task) -> PooledEstimate:
     """Add the pooled effect, its interval and its test."""
     estimate, variance = float(fit.beta[0]), float(fit.cov[0, 0])
     df = len(fit.residual) - 1
     if task.interval == "wald":
-        return _with_interval(row, estimate, np.sqrt(variance), task.level)
+        return with_interval(row, estimate, np.sqrt(variance), task.level)
     if df == 0:
         row = replace(row, estimate=estimate, se=float(np.sqrt(variance)))
-        return _noted(
+        return noted(
             row, f"{task.interval} interval undefined: one study leaves no degree of freedom"
         )
     if task.interval == "t":
-        return _with_interval(row, estimate, np.sqrt(variance), task.level, df=df)
+        return with_interval(row, estimate, np.sqrt(variance), task.level, df=df)
+    if task.interval == "profile":
+        return _with_profile(replace(row, estimate=estimate, se=float(np.sqrt(variance))), task)
+    if task.interval == "henmi-copas":
+        return _with_henmi_copas(row, task)
     scale = float(knapp_hartung_scale(fit, never_narrower=task.interval == "hksj-adhoc"))
-    if scale < 1.0:
-        row = _noted(row, f"the hksj error is {np.sqrt(scale):.3g} of the plain one; hksj-adhoc "
-                          "never goes below it")  # fmt: skip
-    return _with_interval(row, estimate, np.sqrt(scale * variance), task.level, df=df)
+    if scale < 1.0 - 1e-9:  # less is rounding
+        row = noted(row, f"the hksj error is {np.sqrt(scale):.4g} of the plain one; hksj-adhoc "
+                         "never goes below it")  # fmt: skip
+    return with_interval(row, estimate, np.sqrt(scale * variance), task.level, df=df)
 
 
-def _with_interval(
+def with_interval(
     row: PooledEstimate, estimate: float, se: float, level: float, *, df: int | None = None
 ) -> PooledEstimate:
+    """Add an estimate with the normal or t interval and test that its error gives."""
     limits = symmetric_interval(estimate, se, level=level, df=df)
     return replace(
         row,
@@ -236,13 +209,47 @@ def _with_interval(
     )
 
 
-def _with_heterogeneity(
-    row: PooledEstimate, y: FloatArray, v: FloatArray, X: FloatArray, *, tau2: float | None
+def _with_profile(row: PooledEstimate, task: Task) -> PooledEstimate:
+    spread = task.spread
+    found = profile_interval(spread.y, spread.v, spread.X, level=task.level)
+    if not found.connected:
+        row = noted(row, "the likelihood has several peaks: some values between the profile limits "
+                         "are rejected too")  # fmt: skip
+    return replace(
+        row,
+        ci_low=float(found.limits.low),
+        ci_high=float(found.limits.high),
+        p_value=profile_p(spread.y, spread.v, spread.X),
+    )
+
+
+def _with_henmi_copas(row: PooledEstimate, task: Task) -> PooledEstimate:
+    y, S = task.effects.y, task.effects.S
+    if S.ndim == 2:
+        raise NotEstimableError(
+            "The Henmi-Copas interval is for independent effects, and these share an arm. "
+            "Choose hksj."
+        )
+    fit = fit_henmi_copas(y, S)
+    limits = fit.interval(task.level)
+    row = noted(row, "henmi-copas: the estimate is that of a common effect, the interval allows "
+                     "for tau2")  # fmt: skip
+    return replace(
+        row,
+        estimate=fit.estimate,
+        se=fit.se,
+        ci_low=float(limits.low),
+        ci_high=float(limits.high),
+        p_value=fit.two_sided_p(),
+    )
+
+
+def with_heterogeneity(
+    row: PooledEstimate, found: Heterogeneity | None, *, tau2: float | None
 ) -> PooledEstimate:
-    """Add Q, I2 and H2; one row has a Q of 0 with no degree of freedom, and neither I2 nor H2."""
-    if len(y) == 1:
+    """Add Q, I2 and H2; one study has a Q of 0 with no degree of freedom, and neither I2 nor H2."""
+    if found is None:
         return replace(row, q=0.0, q_df=0, q_p=1.0)
-    found = heterogeneity(y, v, X)
     return replace(
         row,
         q=float(found.q),
@@ -253,23 +260,41 @@ def _with_heterogeneity(
     )
 
 
-def _with_tau2_interval(
-    row: PooledEstimate, y: FloatArray, v: FloatArray, X: FloatArray
-) -> PooledEstimate:
-    limits = q_profile(y, v, X, level=row.level)
+def with_tau2_interval(row: PooledEstimate, spread: Spread, task: Task) -> PooledEstimate:
+    """Add the interval of tau2, and those of I2 and H2 that follow from it."""
+    row = replace(row, tau2_interval=task.tau2_interval)
+    try:
+        limits = spread.tau2_limits()
+    except NotEstimableError as error:
+        return noted(row, str(error))
     if limits.high == 0.0:
-        row = _noted(
-            row, "no tau2 >= 0 is in its Q-profile interval: less spread than chance gives"
+        name = "Q-profile" if task.tau2_interval == "q-profile" else "generalised-Q"
+        row = noted(row, f"no tau2 >= 0 is in its {name} interval: less spread than chance gives")
+    found = spread.found
+    if found is not None:
+        both = np.array([limits.low, limits.high])
+        i2, h2 = found.i2(both), found.h2(both)
+        row = replace(
+            row,
+            i2_ci_low=float(i2[0]),
+            i2_ci_high=float(i2[1]),
+            h2_ci_low=float(h2[0]),
+            h2_ci_high=float(h2[1]),
         )
     return replace(row, tau2_ci_low=float(limits.low), tau2_ci_high=float(limits.high))
 
 
-def _with_prediction(row: PooledEstimate, task: Task) -> PooledEstimate:
+def with_prediction(row: PooledEstimate, spread: Spread, task: Task) -> PooledEstimate:
+    """Add the prediction interval asked for."""
+    if task.pi == "nagashima":
+        return _with_nagashima(row, spread)
+    if task.interval == "henmi-copas":
+        return noted(row, f"henmi-copas has no {task.pi} prediction interval; nagashima has one")
     if task.pi == "hts":
         df, name = row.k - 2, "t(k - 2): estimate +- t"
         if df == 0:
-            row = _noted(row, "prediction interval undefined: t(k - 2) needs three studies")
-    elif task.interval == "wald":
+            row = noted(row, "prediction interval undefined: t(k - 2) needs three studies")
+    elif task.interval in ("wald", "profile"):
         df, name = None, "z: estimate +- z"
     else:
         df, name = row.k - 1, "t(k - 1): estimate +- t"
@@ -282,40 +307,17 @@ def _with_prediction(row: PooledEstimate, task: Task) -> PooledEstimate:
     )
 
 
-def _with_counts(row: PooledEstimate, pooled: CountEstimate, task: Task) -> PooledEstimate:
-    row = _with_interval(row, float(pooled.estimate), float(pooled.se), task.level)
-    return replace(row, tau2=0.0)
+def _with_nagashima(row: PooledEstimate, spread: Spread) -> PooledEstimate:
+    row = replace(row, pi_method=_NAGASHIMA)
+    try:
+        limits = spread.new_effect()
+    except NotEstimableError as error:
+        return noted(row, str(error))
+    if limits.low == limits.high:
+        row = noted(row, "the effects are identical: Nagashima's prediction interval has no length")
+    return replace(row, pi_low=float(limits.low), pi_high=float(limits.high))
 
 
-def _with_spread(
-    row: PooledEstimate, effects: Effects, kept: BoolArray, *, centre: float | None = None
-) -> PooledEstimate:
-    """Add Q about the row's estimate or another, with inverse-variance weights, over `kept`."""
-    if kept.sum() < 2:
-        return replace(row, q=0.0, q_df=0, q_p=1.0)
-    centre = row.estimate if centre is None else centre
-    found = heterogeneity_about(centre, effects.y[kept], effects.S[kept])
-    return replace(
-        row,
-        q=float(found.q),
-        q_df=found.df,
-        q_p=float(found.p),
-        i2=float(found.i2()),
-        h2=float(found.h2()),
-    )
-
-
-def _require_two_sided(zero: BoolArray) -> None:
-    if zero.all():
-        raise NotEstimableError(
-            "Mantel-Haenszel has no estimate: every study is double-zero (no event in either arm, "
-            "or nothing but events). A binomial likelihood with proper priors can be fitted."
-        )
-
-
-def _named(task: Task, marked: NDArray[np.bool_]) -> str:
-    return ", ".join(task.studies.two_arm().study[i] for i in np.flatnonzero(marked))
-
-
-def _noted(row: PooledEstimate, *notes: str) -> PooledEstimate:
+def noted(row: PooledEstimate, *notes: str) -> PooledEstimate:
+    """Add notes to a row."""
     return replace(row, notes=(*row.notes, *notes))

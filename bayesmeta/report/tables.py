@@ -1,6 +1,6 @@
 """Results as tables for a terminal: one function per result, made of rich's parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from bayesmeta.checks.rows import study_intervals
 from bayesmeta.effects import Effects, Measure, get_measure
-from bayesmeta.frequentist import Reference
+from bayesmeta.frequentist import PooledEstimate, Reference
 from bayesmeta.inference.posterior import Diagnostics, Posterior
 from bayesmeta.report.digits import NONE, choose_decimals, show, show_interval, show_probability
 from bayesmeta.scales import FloatArray
@@ -82,7 +82,9 @@ def reference_table(reference: Reference) -> "Group":
         )
     formulas = dict.fromkeys(row.pi_method for row in rows if row.pi_method)
     told = ["; ".join(f"{row.method}: {row.label}" for row in rows) + "."]
-    told += [f"Interval: {rows[0].interval}. tau2 is on the {measure.analysis_label} scale."]
+    told += [f"Interval: {_by_method(rows, [row.interval for row in rows])}. "
+             f"tau2 is on the {measure.analysis_label} scale."]  # fmt: skip
+    told += _intervals_of_spread(rows, percent)
     told += [f"Prediction interval: {'; '.join(formulas)}."] if formulas else []
     return Group(
         Text(make_heading(measure, max(row.k for row in rows)), style="bold"),
@@ -160,6 +162,33 @@ def make_table(*columns: str, gap: int = 1) -> "Table":
 def make_heading(measure: Measure, k: int) -> str:
     """Say what was measured, and in how many studies."""
     return f"{measure.label}, 1 study" if k == 1 else f"{measure.label}, {k} studies"
+
+
+def _by_method(rows: Sequence[PooledEstimate], told: Sequence[str | None]) -> str:
+    """Say something of each row once, naming the methods where it is not the same for all."""
+    names: dict[str, list[str]] = {}
+    for row, text in zip(rows, told, strict=True):
+        if text is not None:
+            names.setdefault(text, []).append(row.method)
+    if len(names) == 1:
+        return next(iter(names))
+    return "; ".join(f"{text} ({', '.join(methods)})" for text, methods in names.items())
+
+
+def _intervals_of_spread(rows: Sequence[PooledEstimate], percent: str) -> list[str]:
+    """Give the intervals of tau2, I2 and H2, in words; most rows share them."""
+    told = [
+        None
+        if row.tau2_interval is None or np.isnan(row.tau2_ci_high)
+        else f"tau2 {row.tau2_ci_low:.3g}, {row.tau2_ci_high:.3g}; "
+        f"I2 {row.i2_ci_low:.1f}%, {row.i2_ci_high:.1f}%; "
+        f"H2 {row.h2_ci_low:.2f}, {row.h2_ci_high:.2f}"
+        for row in rows
+    ]
+    made = next((row.tau2_interval for row in rows if row.tau2_interval), None)
+    if not any(told):
+        return []
+    return [f"{percent} intervals by {made}: {_by_method(rows, told)}."]
 
 
 def _posterior_cells(numbers: dict[Any, Any], decimals: int) -> list[str]:

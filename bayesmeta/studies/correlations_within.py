@@ -92,10 +92,6 @@ def within_correlations(sheet: Sheet, reading: Reading) -> Derived:
             return Derived()
         what = "a correlation is given, but this table does not hold two measurements of one person"
         return Derived(problems=(Problem(what=what, fix="Leave it out."),))
-    if assumed is not None and not -1 < assumed < 1:
-        problem = Problem(column="correlation", value=f"{assumed:g}", what="outside (-1, 1)",
-                          fix="Assume one such as 0.5.")  # fmt: skip
-        return Derived(problems=(problem,))
     frame = sheet.cells.frame
     there = [column for column in PAIRED_COLUMNS if column in frame]
     parsed = parse_numbers(sheet.cells, there)

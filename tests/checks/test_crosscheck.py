@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 import bayesmeta as bm
 from bayesmeta.checks import crosscheck as crosscheck_module
 from bayesmeta.errors import AccuracyError, SamplingError
+from bayesmeta.frequentist import pool
 
 NORMAL = bm.Model(
     measure="OR",
@@ -158,7 +159,7 @@ def test_one_study_is_enough():
 
 def test_revman_has_its_own_mantel_haenszel():
     result = bm.crosscheck(NORMAL, bm.load("nielweise2007"), nuts=False, software="RevMan 5")
-    assert [row.method for row in result.reference] == ["EE", "MH-RM", "DL", "REML"]
+    assert [row.method for row in result.reference] == ["EE", "MH-RM", "DL", "DL-MH", "REML"]
 
 
 def test_the_methods_asked_for_are_shown_in_that_order():
@@ -243,3 +244,12 @@ def test_nuts_of_both_likelihoods_agrees_on_bcg():
     result = bm.crosscheck([NORMAL, BINOMIAL], bm.load("bcg"), rng=1)
     assert not result.failed, [verdict for verdict in result.verdicts if not verdict.ok]
     assert all(abs(row.z_largest) < 4 for row in result.rows if row.road == "nuts")
+
+
+def test_the_rule_and_the_intervals_reach_the_frequentist_rows():
+    rule = "DL if Q p < 0.1 or I2 > 50% else MH"
+    choices = {"interval": "hksj", "pi": "hts", "tau2_interval": "generalised-q"}
+    result = bm.crosscheck(NORMAL, bm.load("bcg"), nuts=False, rule=rule, **choices)
+    alone = pool(bm.load("bcg"), "OR", methods=rule, **choices)[rule]
+    assert [row.method for row in result.reference] == ["EE", "MH", "DL", "REML", rule]
+    assert result.reference[rule] == alone

@@ -186,7 +186,7 @@ def test_a_number_that_tells_no_correlation_is_refused_by_study_and_column(colum
 
 @pytest.mark.parametrize("correlation", [1, -1.2])
 def test_an_assumed_correlation_outside_its_range_is_refused(correlation):
-    with pytest.raises(StudyTableError, match=r"correlation = .*not a correlation between -1 and 1"):
+    with pytest.raises(StudyTableError, match=r"correlation = .*not a correlation"):
         _read(PAIRED, ["A", 26, 5.5, 22, 4.5, 60], correlation=correlation)
 
 

@@ -11,11 +11,11 @@ from tolerances import CLOSED, ITERATIVE
 from bayesmeta.errors import ModelError
 from bayesmeta.frequentist.intervals import (
     prediction_interval,
-    q_profile,
     quantile_for,
     symmetric_interval,
     two_sided_p,
 )
+from bayesmeta.frequentist.tau2_intervals import q_profile
 
 
 @pytest.mark.parametrize(("name", "measure"), CASES)

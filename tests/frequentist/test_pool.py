@@ -17,8 +17,8 @@ from bayesmeta.studies import read_studies
 INVERSE_VARIANCE = ("EE", *RANDOM)
 JSON_KEYS = [
     "measure", "scale", "method", "interval", "k", "estimate", "se", "ci_low", "ci_high", "p_value",
-    "tau2", "tau2_ci_low", "tau2_ci_high", "i2", "h2", "q", "q_df", "q_p", "pi_low", "pi_high",
-    "pi_method", "notes",
+    "tau2", "tau2_ci_low", "tau2_ci_high", "tau2_interval", "i2", "i2_ci_low", "i2_ci_high", "h2",
+    "h2_ci_low", "h2_ci_high", "q", "q_df", "q_p", "pi_low", "pi_high", "pi_method", "notes",
 ]  # fmt: skip
 
 

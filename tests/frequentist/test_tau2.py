@@ -8,7 +8,9 @@ from numpy.testing import assert_allclose
 from tolerances import CLOSED, ITERATIVE
 
 from bayesmeta.errors import DesignError, NotEstimableError
-from bayesmeta.frequentist.tau2 import TAU2, fit_eb, fit_pm, tau2_dl, tau2_where_q_is
+from bayesmeta.frequentist.tau2 import TAU2
+from bayesmeta.frequentist.tau2_moments import tau2_dl
+from bayesmeta.frequentist.tau2_roots import fit_eb, fit_pm, tau2_where_q_is
 
 WITHOUT_GOLDEN = ("DL2",)  # metafor has it not: held against its definition below
 
