@@ -41,12 +41,7 @@ class Tables:
         NotEstimableError
             Studies share a control arm that is not split: their tables are not independent.
         """
-        if counts.correlated:
-            raise NotEstimableError(
-                "Mantel-Haenszel and Peto take independent tables, but some studies share their "
-                "control arm. Read the table with shared='split', or use an inverse-variance "
-                "method."
-            )
+        require_separate_controls(correlated=counts.correlated)
         effect = 1.0 if counts.design_effect is None else counts.design_effect
         a, n1 = counts.events_treated / effect, counts.n_treated / effect
         c, n2 = counts.events_control / effect, counts.n_control / effect
@@ -316,6 +311,21 @@ def mantel_haenszel_rd_gr(tables: Tables) -> CountEstimate:
     variance = ((a * b * n2**2 / n1 + c * d * n1**2 / n2) / N**2).sum(-1) / weight**2
     require_positive(variance, "the variance of the risk difference")
     return CountEstimate(estimate=np.asarray(difference), se=np.asarray(np.sqrt(variance)))
+
+
+def require_separate_controls(*, correlated: bool) -> None:
+    """Refuse counts of studies that share a control arm which is not split.
+
+    Raises
+    ------
+    NotEstimableError
+        They are `correlated`.
+    """
+    if correlated:
+        raise NotEstimableError(
+            "Mantel-Haenszel and Peto take independent studies, but some share their control arm. "
+            "Read the table with shared='split', or use an inverse-variance method."
+        )
 
 
 def require_positive(value: FloatArray, what: str, *, method: str = "Mantel-Haenszel") -> None:

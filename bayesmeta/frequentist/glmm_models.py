@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from bayesmeta.errors import NotEstimableError
 from bayesmeta.frequentist.glmm_likelihood import Glmm
 from bayesmeta.frequentist.glmm_outcomes import Binomial, Hypergeometric, Poisson
 from bayesmeta.scales import FloatArray
@@ -68,7 +69,18 @@ def counts_of(studies: StudyTable, measure: str) -> Counts:
     Returns
     -------
     Counts
+
+    Raises
+    ------
+    NotEstimableError
+        The counts are not independent: cluster trials, or control arms that studies share.
     """
+    design = studies.design()
+    if design.clustered or (design.rows_of_control > 1).any():
+        raise NotEstimableError(
+            "A mixed model of counts takes persons and arms as independent, which those of cluster "
+            "trials and of shared control arms are not. Use an inverse-variance method."
+        )
     if measure == "IRR":
         rates = studies.rates()
         return Counts(

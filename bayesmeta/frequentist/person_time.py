@@ -6,9 +6,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmeta.frequentist.counts import CountEstimate, require_positive
+from bayesmeta.frequentist.counts import (
+    CountEstimate,
+    require_positive,
+    require_separate_controls,
+)
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.arrays import TwoArmRates
+from bayesmeta.studies.trial_design import TrialDesign
 
 type BoolArray = NDArray[np.bool_]
 
@@ -29,13 +34,21 @@ class PersonTime:
     t2: FloatArray
 
     @classmethod
-    def of(cls, rates: TwoArmRates) -> Self:
-        """Take the cells from the rates of two arms."""
+    def of(cls, rates: TwoArmRates, design: TrialDesign) -> Self:
+        """Take the cells from the rates of two arms, those of cluster trials over design effects.
+
+        Raises
+        ------
+        NotEstimableError
+            Studies share a control arm that is not split.
+        """
+        require_separate_controls(correlated=design.correlated)
+        effect = design.design_effect
         return cls(
-            x1=np.asarray(rates.events_treated, dtype=float),
-            t1=rates.time_treated,
-            x2=np.asarray(rates.events_control, dtype=float),
-            t2=rates.time_control,
+            x1=rates.events_treated / effect,
+            t1=rates.time_treated / effect,
+            x2=rates.events_control / effect,
+            t2=rates.time_control / effect,
         )
 
     @property

@@ -217,7 +217,7 @@ def _chosen(methods: Sequence[str] | None, studies: StudyTable, measure: str) ->
 
 def _read_cells(studies: StudyTable) -> Tables | PersonTime:
     if studies.layout == "rates":
-        return PersonTime.of(studies.rates())
+        return PersonTime.of(studies.rates(), studies.design())
     return Tables.of(studies.two_arm())
 
 

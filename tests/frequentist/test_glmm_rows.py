@@ -319,3 +319,14 @@ def test_the_probability_stays_finite_far_out():
         for outcome, _, _ in OUTCOMES.values():
             curve = outcome.at(np.array([[[-300.0, 300.0]]]))
             assert np.isfinite(curve.value).all()
+
+
+@pytest.mark.parametrize("design", [{"design_effect": [1.0, 1.5, 1.0]}, {"shared_control": "AAB"}])
+def test_dependent_persons_or_arms_are_refused(design):
+    frame = pd.DataFrame(
+        {"study": list("abc"), "ai": [3, 4, 5], "n1i": 20, "ci": [6, 6, 9], "n2i": 20}
+        | {name: list(values) for name, values in design.items()}
+    )
+    told = {"shared": "split"} if "shared_control" in design else {}
+    with pytest.raises(NotEstimableError, match="takes persons and arms as independent"):
+        pool(read_studies(frame, **told), "OR", methods="UM.FS")

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from frequentist.tables import contrasts, table
 from hypothesis import given
@@ -8,6 +9,7 @@ from numpy.testing import assert_allclose
 import bayesmeta as bm
 from bayesmeta.errors import ModelError, NotEstimableError
 from bayesmeta.frequentist import pool
+from bayesmeta.studies import read_studies
 
 PRINTED = 6e-5
 RATES = ("x1i", "t1i", "x2i", "t2i")
@@ -97,3 +99,27 @@ def test_revman_has_no_form_for_person_time():
 def test_the_risk_difference_says_whose_error_it_has(method, source):
     row = pool(bm.load("bcg"), "RD", methods=method)[method]
     assert any(source in note for note in row.notes)
+
+
+def test_a_design_effect_divides_events_and_times():
+    rows = {"x1i": [8, 20], "t1i": [100, 200], "x2i": [12, 30], "t2i": [90, 210]}
+    halves = {name: [x // 2 for x in value] for name, value in rows.items()}
+    designed = pd.DataFrame(rows | {"design_effect": [2.0, 2.0]})
+    one = pool(read_studies(designed), "IRR", methods="MH")["MH"]
+    other = pool(read_studies(pd.DataFrame(halves)), "IRR", methods="MH")["MH"]
+    assert_allclose([one.estimate, one.se], [other.estimate, other.se], rtol=1e-12)
+
+
+def test_person_time_with_a_shared_control_arm_needs_it_split():
+    frame = pd.DataFrame(
+        {
+            "study": list("ab"),
+            "x1i": [8, 20],
+            "t1i": [100, 200],
+            "x2i": [12, 12],
+            "t2i": [90, 90],
+            "shared_control": "A",
+        }
+    )
+    with pytest.raises(NotEstimableError, match="shared='split'"):
+        pool(read_studies(frame, shared="covariance"), "IRR", methods="MH")

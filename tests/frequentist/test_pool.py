@@ -129,7 +129,7 @@ def test_peto_names_the_studies_that_add_nothing():
 
 def test_peto_pools_odds_ratios_only():
     studies = wide([(4, 20, 6, 18), (5, 30, 9, 25)])
-    with pytest.raises(ModelError, match="PETO pools 2x2 tables by OR; this is RR"):
+    with pytest.raises(ModelError, match="PETO pools counts by OR; this is RR"):
         pool(studies, "RR", methods="PETO")
     assert "PETO" not in pool(studies, "RR").methods
 
@@ -372,7 +372,7 @@ def test_an_error_rate_for_a_level_is_refused():
 
 
 def test_mantel_haenszel_of_contrasts_is_refused():
-    with pytest.raises(ModelError, match="pools 2x2 tables"):
+    with pytest.raises(ModelError, match="pools counts"):
         pool(contrasts([0.1], [0.1]), "GEN", methods="MH")
 
 

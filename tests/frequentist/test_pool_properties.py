@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
+from bayesmeta.effects import MEASURES
 from bayesmeta.frequentist import METHODS, pool
 from bayesmeta.frequentist.maximum_likelihood import fit_reml
 from bayesmeta.frequentist.tau2 import TAU2
@@ -121,7 +122,14 @@ def test_the_test_of_the_limit_has_the_level(method, interval, data):
     # there the limit's distance from the estimate is held against the quantile of the test
     if METHODS[method].counts:
         measure = METHODS[method].counts[0]
-        row = of_tables(data.draw(tables), method, measure, interval=interval, level=0.9)
+        rows = data.draw(tables)
+        if MEASURES[measure].layout == "single":
+            rows = [(a, a + b) for a, b, _, _ in rows]
+            row = pool(
+                table(rows, ("xi", "ni")), measure, methods=method, interval=interval, level=0.9
+            )[method]
+        else:
+            row = of_tables(rows, method, measure, interval=interval, level=0.9)
         law = stats.norm if interval == "wald" else stats.t(row.k - 1)
         if row.se > 1e-9:
             ratio = (row.ci_high - row.estimate) / row.se
