@@ -35,27 +35,27 @@ if TYPE_CHECKING:
     from bayesmeta.frequentist import PooledEstimate as PooledEstimate
     from bayesmeta.frequentist import Reference as Reference
     from bayesmeta.frequentist import pool as pool
-    from bayesmeta.frequentist.bias import BiasReport as BiasReport
-    from bayesmeta.frequentist.bias import look_for_bias as look_for_bias
-    from bayesmeta.frequentist.deletion import Refits as Refits
-    from bayesmeta.frequentist.deletion import cumulative as cumulative
-    from bayesmeta.frequentist.deletion import leave_one_out as leave_one_out
-    from bayesmeta.frequentist.fail_safe import FailSafeN as FailSafeN
-    from bayesmeta.frequentist.fail_safe import fail_safe_n as fail_safe_n
-    from bayesmeta.frequentist.influence import Baujat as Baujat
-    from bayesmeta.frequentist.influence import Blups as Blups
-    from bayesmeta.frequentist.influence import Influence as Influence
-    from bayesmeta.frequentist.influence import baujat as baujat
-    from bayesmeta.frequentist.influence import blups as blups
-    from bayesmeta.frequentist.influence import influence as influence
-    from bayesmeta.frequentist.selection import SelectionModel as SelectionModel
-    from bayesmeta.frequentist.selection import selection_model as selection_model
-    from bayesmeta.frequentist.small_study import ASYMMETRY_TESTS as ASYMMETRY_TESTS
-    from bayesmeta.frequentist.small_study import SmallStudyTest as SmallStudyTest
-    from bayesmeta.frequentist.small_study import SmallStudyTests as SmallStudyTests
-    from bayesmeta.frequentist.small_study import small_study_tests as small_study_tests
-    from bayesmeta.frequentist.trim_fill import TrimFill as TrimFill
-    from bayesmeta.frequentist.trim_fill import trim_and_fill as trim_and_fill
+    from bayesmeta.frequentist.bias.fail_safe import FailSafeN as FailSafeN
+    from bayesmeta.frequentist.bias.fail_safe import fail_safe_n as fail_safe_n
+    from bayesmeta.frequentist.bias.report import BiasReport as BiasReport
+    from bayesmeta.frequentist.bias.report import look_for_bias as look_for_bias
+    from bayesmeta.frequentist.bias.selection import SelectionModel as SelectionModel
+    from bayesmeta.frequentist.bias.selection import selection_model as selection_model
+    from bayesmeta.frequentist.bias.small_study import ASYMMETRY_TESTS as ASYMMETRY_TESTS
+    from bayesmeta.frequentist.bias.small_study import SmallStudyTest as SmallStudyTest
+    from bayesmeta.frequentist.bias.small_study import SmallStudyTests as SmallStudyTests
+    from bayesmeta.frequentist.bias.small_study import small_study_tests as small_study_tests
+    from bayesmeta.frequentist.bias.trim_fill import TrimFill as TrimFill
+    from bayesmeta.frequentist.bias.trim_fill import trim_and_fill as trim_and_fill
+    from bayesmeta.frequentist.influence.deletion import Refits as Refits
+    from bayesmeta.frequentist.influence.deletion import cumulative as cumulative
+    from bayesmeta.frequentist.influence.deletion import leave_one_out as leave_one_out
+    from bayesmeta.frequentist.influence.measures import Baujat as Baujat
+    from bayesmeta.frequentist.influence.measures import Blups as Blups
+    from bayesmeta.frequentist.influence.measures import Influence as Influence
+    from bayesmeta.frequentist.influence.measures import baujat as baujat
+    from bayesmeta.frequentist.influence.measures import blups as blups
+    from bayesmeta.frequentist.influence.measures import influence as influence
     from bayesmeta.inference.fit import fit as fit
     from bayesmeta.inference.fit import supported_engines as supported_engines
     from bayesmeta.inference.posterior import Posterior as Posterior
@@ -130,20 +130,20 @@ _NAMES = {
         "Reference",
         "pool",
     ),
-    "bayesmeta.frequentist.bias": (
+    "bayesmeta.frequentist.bias.report": (
         "BiasReport",
         "look_for_bias",
     ),
-    "bayesmeta.frequentist.deletion": (
+    "bayesmeta.frequentist.influence.deletion": (
         "Refits",
         "cumulative",
         "leave_one_out",
     ),
-    "bayesmeta.frequentist.fail_safe": (
+    "bayesmeta.frequentist.bias.fail_safe": (
         "FailSafeN",
         "fail_safe_n",
     ),
-    "bayesmeta.frequentist.influence": (
+    "bayesmeta.frequentist.influence.measures": (
         "Baujat",
         "Blups",
         "Influence",
@@ -151,17 +151,17 @@ _NAMES = {
         "blups",
         "influence",
     ),
-    "bayesmeta.frequentist.selection": (
+    "bayesmeta.frequentist.bias.selection": (
         "SelectionModel",
         "selection_model",
     ),
-    "bayesmeta.frequentist.small_study": (
+    "bayesmeta.frequentist.bias.small_study": (
         "ASYMMETRY_TESTS",
         "SmallStudyTest",
         "SmallStudyTests",
         "small_study_tests",
     ),
-    "bayesmeta.frequentist.trim_fill": (
+    "bayesmeta.frequentist.bias.trim_fill": (
         "TrimFill",
         "trim_and_fill",
     ),

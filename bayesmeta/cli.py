@@ -24,11 +24,11 @@ from bayesmeta.frequentist import (
     normal_name,
 )
 from bayesmeta.frequentist import pool as pool_studies
-from bayesmeta.frequentist.bias import look_for_bias
-from bayesmeta.frequentist.deletion import leave_one_out
-from bayesmeta.frequentist.influence import blups
-from bayesmeta.frequentist.influence import influence as measure_influence
-from bayesmeta.frequentist.intervals import require_level
+from bayesmeta.frequentist.bias.report import look_for_bias
+from bayesmeta.frequentist.influence.deletion import leave_one_out
+from bayesmeta.frequentist.influence.measures import blups
+from bayesmeta.frequentist.influence.measures import influence as measure_influence
+from bayesmeta.frequentist.intervals.simple import require_level
 from bayesmeta.inference.fit import NutsOptions
 from bayesmeta.inference.fit import fit as fit_model
 from bayesmeta.inference.nuts import Progress, silent

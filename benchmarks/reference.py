@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from bayesmeta.frequentist import pool
-from bayesmeta.frequentist.maximum_likelihood import fit_reml
+from bayesmeta.frequentist.tau2.likelihood import fit_reml
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import load
 from benchmarks.harness import compare, show

@@ -7,7 +7,7 @@ from scipy.special import chdtrc
 
 from bayesmeta.effects import Correction, Measure, compute_effects
 from bayesmeta.errors import ModelError
-from bayesmeta.frequentist.intervals import require_level, symmetric_interval, two_sided_p
+from bayesmeta.frequentist.intervals.simple import require_level, symmetric_interval, two_sided_p
 from bayesmeta.frequentist.inverse_variance import heterogeneity
 from bayesmeta.frequentist.least_squares import WeightedFit, weighted_fit
 from bayesmeta.frequentist.tau2 import TAU2

@@ -9,17 +9,17 @@ from typing import get_args
 
 from bayesmeta.effects import Correction, compute_effects, get_measure
 from bayesmeta.errors import ModelError, NotEstimableError
-from bayesmeta.frequentist.count_rows import (
+from bayesmeta.frequentist.counts.person_time import PersonTime
+from bayesmeta.frequentist.counts.rows import (
     POOLED_COUNTS,
     pool_mantel_haenszel,
     pool_peto,
     pool_revman,
     pool_revman_random,
 )
-from bayesmeta.frequentist.counts import REVMAN, Tables
-from bayesmeta.frequentist.glmm_rows import GLMMS, pool_glmm
-from bayesmeta.frequentist.intervals import require_level
-from bayesmeta.frequentist.person_time import PersonTime
+from bayesmeta.frequentist.counts.tables import REVMAN, Tables
+from bayesmeta.frequentist.glmm.rows import GLMMS, pool_glmm
+from bayesmeta.frequentist.intervals.simple import require_level
 from bayesmeta.frequentist.reference import (
     IntervalMethod,
     PooledEstimate,

@@ -9,9 +9,12 @@ import numpy as np
 
 from bayesmeta.effects import Effects
 from bayesmeta.errors import NotEstimableError
-from bayesmeta.frequentist.counts import Tables
-from bayesmeta.frequentist.henmi_copas import fit_henmi_copas
-from bayesmeta.frequentist.intervals import (
+from bayesmeta.frequentist.counts.person_time import PersonTime
+from bayesmeta.frequentist.counts.tables import Tables
+from bayesmeta.frequentist.intervals.henmi_copas import fit_henmi_copas
+from bayesmeta.frequentist.intervals.nagashima import nagashima_interval
+from bayesmeta.frequentist.intervals.profile_likelihood import profile_interval, profile_p
+from bayesmeta.frequentist.intervals.simple import (
     Interval,
     prediction_interval,
     symmetric_interval,
@@ -23,9 +26,6 @@ from bayesmeta.frequentist.inverse_variance import (
     knapp_hartung_scale,
 )
 from bayesmeta.frequentist.least_squares import WeightedFit, decorrelate, weighted_fit
-from bayesmeta.frequentist.nagashima import nagashima_interval
-from bayesmeta.frequentist.person_time import PersonTime
-from bayesmeta.frequentist.profile_likelihood import profile_interval, profile_p
 from bayesmeta.frequentist.reference import (
     IntervalMethod,
     PooledEstimate,
@@ -33,7 +33,7 @@ from bayesmeta.frequentist.reference import (
     Tau2IntervalMethod,
 )
 from bayesmeta.frequentist.tau2 import TAU2
-from bayesmeta.frequentist.tau2_intervals import TAU2_INTERVALS
+from bayesmeta.frequentist.tau2.intervals import TAU2_INTERVALS
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 

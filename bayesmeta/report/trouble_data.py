@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bayesmeta.effects import get_measure
-from bayesmeta.frequentist.bias import BiasReport
-from bayesmeta.frequentist.deletion import Refits
-from bayesmeta.frequentist.influence import Blups, Influence
+from bayesmeta.frequentist.bias.report import BiasReport
+from bayesmeta.frequentist.influence.deletion import Refits
+from bayesmeta.frequentist.influence.measures import Blups, Influence
 
 type Data = dict[str, Any]
 

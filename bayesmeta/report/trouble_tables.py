@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.effects import Measure, get_measure
-from bayesmeta.frequentist.bias import BiasReport
-from bayesmeta.frequentist.deletion import Refits
-from bayesmeta.frequentist.fail_safe import FailSafeN
-from bayesmeta.frequentist.influence import Blups, Influence
-from bayesmeta.frequentist.selection import SelectionModel
-from bayesmeta.frequentist.small_study import SmallStudyTests
-from bayesmeta.frequentist.trim_fill import TrimFill
+from bayesmeta.frequentist.bias.fail_safe import FailSafeN
+from bayesmeta.frequentist.bias.report import BiasReport
+from bayesmeta.frequentist.bias.selection import SelectionModel
+from bayesmeta.frequentist.bias.small_study import SmallStudyTests
+from bayesmeta.frequentist.bias.trim_fill import TrimFill
+from bayesmeta.frequentist.influence.deletion import Refits
+from bayesmeta.frequentist.influence.measures import Blups, Influence
 from bayesmeta.report.digits import NONE, choose_decimals, show, show_interval, show_probability
 from bayesmeta.report.tables import make_heading, make_table
 from bayesmeta.scales import FloatArray

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from bayesmeta.errors import Problem
 from bayesmeta.studies.cells import Cells
+from bayesmeta.studies.estimates.spellings import SPELLINGS
 from bayesmeta.studies.layouts import KNOWN_COLUMNS, STUDY_NAMES, Layout
 from bayesmeta.studies.refusal import did_you_mean, refusal
-from bayesmeta.studies.spellings import SPELLINGS
 from bayesmeta.studies.table import KEYS, NUMBERS
 
 

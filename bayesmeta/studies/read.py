@@ -31,20 +31,20 @@ from bayesmeta.studies.columns import (
 from bayesmeta.studies.correlations_within import within_correlations
 from bayesmeta.studies.derived import Derived, derived_frame
 from bayesmeta.studies.design_columns import design_effects, reserved_names, shared_controls
-from bayesmeta.studies.estimate_columns import (
+from bayesmeta.studies.estimates.columns import (
     EstimateColumns,
     contradictions,
     find_estimates,
     unasked,
 )
-from bayesmeta.studies.estimate_frames import estimate_frames
-from bayesmeta.studies.estimate_rules import estimate_problems
-from bayesmeta.studies.estimates import parse_estimates
+from bayesmeta.studies.estimates.frames import estimate_frames
+from bayesmeta.studies.estimates.parse import parse_estimates
+from bayesmeta.studies.estimates.rules import estimate_problems
 from bayesmeta.studies.layouts import Layout, find_layout, unreadable
-from bayesmeta.studies.medians import means_of_medians, with_blank_means
+from bayesmeta.studies.medians.rows import means_of_medians, with_blank_means
 from bayesmeta.studies.reading import Reading, ReadingOptions
 from bayesmeta.studies.refusal import refusal
-from bayesmeta.studies.revman import with_plain_rows
+from bayesmeta.studies.revman.web import with_plain_rows
 from bayesmeta.studies.rules import Sheet, problems_of
 from bayesmeta.studies.table import StudyTable
 

@@ -8,8 +8,10 @@ from frequentist.tables import contrasts, table
 from numpy.testing import assert_allclose
 
 from bayesmeta.errors import NotEstimableError
-from bayesmeta.frequentist import METHODS, maximum_likelihood, pool, tau2_roots
+from bayesmeta.frequentist import METHODS, pool
 from bayesmeta.frequentist.tau2 import TAU2
+from bayesmeta.frequentist.tau2 import likelihood as maximum_likelihood
+from bayesmeta.frequentist.tau2 import roots as tau2_roots
 
 ALWAYS = ("estimate", "se")
 ROW = ("estimate", "se", "ci_low", "ci_high", "p_value", "q", "q_p")

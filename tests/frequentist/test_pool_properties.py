@@ -13,8 +13,8 @@ from scipy import stats
 
 from bayesmeta.effects import MEASURES
 from bayesmeta.frequentist import METHODS, pool
-from bayesmeta.frequentist.maximum_likelihood import fit_reml
 from bayesmeta.frequentist.tau2 import TAU2
+from bayesmeta.frequentist.tau2.likelihood import fit_reml
 
 COUNTED = {name: method.counts for name, method in METHODS.items() if method.counts}
 FEW = settings(max_examples=8)

@@ -1,0 +1,1 @@
+"""Small-study effects: tests, trim and fill, selection models, fail-safe N."""

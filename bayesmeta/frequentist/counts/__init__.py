@@ -1,0 +1,1 @@
+"""Pooling of the counts themselves: Mantel-Haenszel, Peto, person-time."""

@@ -1,0 +1,1 @@
+"""What each study does to the result: leave-one-out, influence measures, predicted effects."""

@@ -1,0 +1,1 @@
+"""Intervals of the effect, and of the effect of a new study."""

@@ -1,0 +1,1 @@
+"""Means and standard deviations out of medians, quartiles and ranges."""

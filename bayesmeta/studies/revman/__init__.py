@@ -1,0 +1,1 @@
+"""Exports of Review Manager, turned into plain tables."""
