@@ -10,9 +10,9 @@ from checks.fakes import as_nuts
 from numpy.testing import assert_allclose
 
 import bayesmeta as bm
-from bayesmeta import cli
 from bayesmeta.checks import crosscheck as crosscheck_module
 from bayesmeta.cli import main
+from bayesmeta.cli.output import show_progress
 
 BCG = Path(__file__).parent.parent / "models" / "bcg.toml"
 
@@ -399,16 +399,75 @@ def test_a_wrong_comparison_is_refused_and_leaves_no_file(call, tmp_path, change
     assert_refused(call("check", "spec.toml"), parts, tmp_path)
 
 
-def test_every_command_explains_itself(call):
-    for command in ("run", "fit", "pool", "effects", "check", "data"):
-        status, out, _ = call(command, "--help")
-        assert status == 0
-        assert f"bayesmeta {command}" in out
+TABLE_COMMANDS = ("fit", "pool", "effects", "bias", "influence")
+
+
+@pytest.mark.parametrize("command", [*TABLE_COMMANDS, "run", "check", "data"])
+def test_every_command_explains_itself(call, command):
+    status, out, _ = call(command, "--help")
+    assert status == 0
+    assert f"bayesmeta {command}" in out
+
+
+@pytest.mark.parametrize("command", TABLE_COMMANDS)
+def test_help_tells_what_the_reader_may_be_told_apart_from_the_rest(call, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = call(command, "--help")
+    own, reader = out.split("Reading the table")
+    assert all(f"--{name} " in own for name in ("measure", "arms", "outcome", "correction", "json"))
+    told = ("columns", "scale", "data-level", "analysis", "correlation", "conversion", "shared")
+    assert all(f"--{name} " in reader and f"--{name} " not in own for name in told)
+
+
+def test_help_lists_the_choices_of_intervals(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = call("pool", "--help")
+    words = " ".join(out.replace("│", " ").split())
+    for choices in (
+        "wald, t, hksj, hksj-adhoc, henmi-copas, profile",
+        "metafor, hts, nagashima",
+        "q-profile, generalised-q",
+    ):
+        assert choices in words
+
+
+VALUED = {
+    "pool": (
+        "measure", "arms", "outcome", "correction", "method", "interval", "pi", "tau2-interval",
+        "level", "columns", "scale", "data-level", "analysis", "correlation", "conversion",
+        "shared",
+    ),
+    "fit": (
+        "likelihood", "effect-prior", "tau-prior", "baseline-prior", "engine", "draws", "seed",
+    ),
+    "run": ("out",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [(name, option) for name in VALUED for option in VALUED[name]]
+)
+def test_an_option_without_its_value_is_refused_in_one_line(call, command, option):
+    status, out, err = call(command, "bcg", f"--{option}")
+    assert (status, out) == (2, "")
+    assert err.startswith("bayesmeta: ")
+    assert err.count("\n") == 1
+    assert f"--{option} requires" in err
+
+
+@pytest.mark.parametrize(
+    "option", ["correction", "interval", "pi", "tau2-interval", "scale", "conversion", "shared"]
+)
+def test_a_choice_that_is_none_is_refused_in_one_line(call, option):
+    status, out, err = call("pool", "bcg", f"--{option}", "other")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert f"--{option}" in err
+    assert "hoose from" in err  # releases of cyclopts begin it with a capital or not
 
 
 def test_progress_is_shown_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with cli._progress() as progress:
+    with show_progress() as progress:
         progress.advance("sampling")
         assert progress._bar.tasks[0].description == "sampling"
 
