@@ -452,17 +452,26 @@ def test_an_option_without_its_value_is_refused_in_one_line(call, command, optio
     assert (status, out) == (2, "")
     assert err.startswith("bayesmeta: ")
     assert err.count("\n") == 1
-    assert f"--{option} requires" in err
+    assert f"--{option} requires" in err.replace('"', "")  # releases of cyclopts quote or not
 
 
 @pytest.mark.parametrize(
-    "option", ["correction", "interval", "pi", "tau2-interval", "scale", "conversion", "shared"]
+    ("option", "choice"),
+    [
+        ("correction", "only0"),
+        ("interval", "henmi-copas"),
+        ("pi", "nagashima"),
+        ("tau2-interval", "generalised-q"),
+        ("scale", "ratio"),
+        ("conversion", "luo-wan"),
+        ("shared", "split"),
+    ],
 )
-def test_a_choice_that_is_none_is_refused_in_one_line(call, option):
+def test_a_choice_that_there_is_not_is_refused_in_one_line(call, option, choice):
     status, out, err = call("pool", "bcg", f"--{option}", "other")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert f"--{option}" in err
-    assert "hoose from" in err  # releases of cyclopts begin it with a capital or not
+    assert choice in err
 
 
 def test_progress_is_shown_on_a_terminal(monkeypatch):
@@ -530,6 +539,10 @@ def test_a_table_of_hazard_ratios_is_fitted_with_its_default_priors(call, tmp_pa
         (("bcg", "--measure", "OR", "--scale", "ratio"), ("scale", "bundled table")),
         (("t.csv", "--columns", "ci_low"), ("--columns = ci_low", "events=deaths")),
         (("t.csv", "--columns", "ci_lo=von"), ("Did you mean 'ci_low'",)),
+        (
+            ("t.csv", "--columns", "ci_low=von", "--columns", "ci_low=bis"),
+            ("ci_low=von", "ci_low=bis", "ci_low is given twice"),
+        ),
         (("t.csv", "--data-level", "0.05"), ("level = 0.05", "Write 0.95")),
         (("t.csv", "--scale", "log"), ("Invalid value", "--scale")),
         (("t.csv", "--analysis", "1.1"), ("RevMan did not write this table",)),

@@ -126,19 +126,20 @@ AS_IT_IS = TableWords()  # nothing is said about the table
 
 def _split(words: tuple[str, ...]) -> dict[str, str]:
     """Split events=deaths."""
-    wrong = [word for word in words if not all(word.partition("="))]
-    if wrong:
-        problems = [
-            Problem(
-                column="--columns",
-                value=word,
-                what="not NAME=COLUMN",
-                fix="Write --columns events=deaths.",
-            )
-            for word in wrong
-        ]
+    pairs = [word.partition("=") for word in words]
+    names = [name for name, _, _ in pairs]
+    problems = []
+    for word, pair in zip(words, pairs, strict=True):
+        if not all(pair):
+            what, fix = "not NAME=COLUMN", "Write --columns events=deaths."
+        elif names.count(pair[0]) > 1:
+            what, fix = f"{pair[0]} is given twice", "Name one column for it."
+        else:
+            continue
+        problems.append(Problem(column="--columns", value=word, what=what, fix=fix))
+    if problems:
         raise StudyTableError("The columns cannot be named so; nothing was read.", problems)
-    return {new: old for new, _, old in (word.partition("=") for word in words)}
+    return {name: column for name, _, column in pairs}
 
 
 def _find_measure(studies: StudyTable, name: str | None) -> str:
