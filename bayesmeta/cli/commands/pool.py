@@ -20,7 +20,7 @@ from bayesmeta.report import plain, tables
 
 METHOD_HELP = (
     f'One of {", ".join(METHODS)}, or a rule such as "DL if Q p < 0.1 or I2 > 50% else MH"; may be '
-    "given several times. All that fit the data if not given."
+    "given several times. If not given, all that fit the data but the mixed models of counts."
 )
 
 
