@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pandas as pd
 
 from bayesmeta.errors import Problem
 from bayesmeta.scales import FloatArray
@@ -195,12 +194,13 @@ def _may_share(sheet: Sheet) -> Iterator[str]:
     """Say which rows look like comparisons of one trial with one control arm."""
     if not sheet.layout.wide or "study" not in sheet.cells.written:
         return
-    outcome = sheet.cells.frame.get("outcome", pd.Series("", index=sheet.cells.frame.index))
+    frame = sheet.cells.frame
+    outcomes = frame["outcome"].tolist() if "outcome" in frame else [""] * len(frame)
+    words = [text.split(maxsplit=1)[:1] for text in frame["study"].tolist()]
+    cells = np.stack([sheet.numbers[column] for column in _control_columns(sheet)], axis=1).tolist()
     alike: dict[tuple[object, ...], list[int]] = {}
-    for i in range(len(outcome)):
-        words = sheet.text(i, "study").split()
-        cells = tuple(float(sheet.numbers[column][i]) for column in _control_columns(sheet))
-        alike.setdefault((words[0] if words else "", outcome.iloc[i], *cells), []).append(i)
+    for i, (word, outcome, arm) in enumerate(zip(words, outcomes, cells, strict=True)):
+        alike.setdefault((*word, outcome, *arm), []).append(i)
     for rows in alike.values():
         if len(rows) > 1:
             yield (

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from bayesmeta.errors import Problem
-from bayesmeta.studies.estimates.frames import decimals_of
 from bayesmeta.studies.estimates.parse import Estimates, Numbers
 from bayesmeta.studies.estimates.spread import Range, spread_of_interval, two_sided_p
 from bayesmeta.studies.rules import Sheet, why_no_number
@@ -232,12 +231,8 @@ def _fits_otherwise(table: Estimates, i: int) -> str:
 
 def _show(table: Estimates, x: float, i: int) -> str:
     """Write a number of the analysis scale as the row prints its own."""
-    texts = [
-        str(table.cells.frame[part.name].iloc[i])
-        for part in (table.estimate, table.ci_low, table.ci_high)
-        if part is not None
-    ]
-    decimals = max(map(decimals_of, texts))
+    parts = (table.estimate, table.ci_low, table.ci_high)
+    decimals = max(int(part.decimals[i]) for part in parts if part is not None)
     return f"{np.exp(x) if table.columns.ratio else x:.{min(decimals, 6)}f}"
 
 
