@@ -10,9 +10,10 @@ from bayesmeta.effects.rates import IRD, IRR, rate_effects
 from bayesmeta.effects.single import PAS, PFT, PLN, PLO, PR, single_effects
 from bayesmeta.effects.trial_design import with_trial_design
 from bayesmeta.errors import ModelError
+from bayesmeta.studies.kinds import HELD
 from bayesmeta.studies.layouts import LayoutKind
 from bayesmeta.studies.refusal import did_you_mean
-from bayesmeta.studies.table import HELD, StudyTable
+from bayesmeta.studies.table import StudyTable
 
 __all__ = [
     "CORRECTIONS",

@@ -7,9 +7,9 @@ from dataclasses import replace
 from bayesmeta.errors import Problem
 from bayesmeta.studies.cells import Cells
 from bayesmeta.studies.estimates.spellings import SPELLINGS
+from bayesmeta.studies.kinds import KEYS, NUMBERS
 from bayesmeta.studies.layouts import KNOWN_COLUMNS, STUDY_NAMES, Layout
 from bayesmeta.studies.refusal import did_you_mean, refusal
-from bayesmeta.studies.table import KEYS, NUMBERS
 
 
 def with_columns_by_hand(cells: Cells, columns: Mapping[str, str]) -> tuple[Cells, tuple[str, ...]]:
