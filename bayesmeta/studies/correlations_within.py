@@ -8,7 +8,7 @@ from scipy.special import stdtrit
 from bayesmeta.errors import Problem
 from bayesmeta.studies.assemble import parse_numbers
 from bayesmeta.studies.derived import Derived, blank_cells, counted_rows
-from bayesmeta.studies.reading import Reading
+from bayesmeta.studies.reading import Reading, unused
 from bayesmeta.studies.rules import Sheet
 
 _WAYS = (
@@ -90,8 +90,8 @@ def within_correlations(sheet: Sheet, reading: Reading) -> Derived:
     if not sheet.layout.kind.startswith("paired"):
         if assumed is None:
             return Derived()
-        what = "a correlation is given, but this table does not hold two measurements of one person"
-        return Derived(problems=(Problem(what=what, fix="Leave it out."),))
+        why = "this table does not hold two measurements of one person"
+        return Derived(problems=(unused(reading, "correlation", why),))
     frame = sheet.cells.frame
     there = [column for column in PAIRED_COLUMNS if column in frame]
     parsed = parse_numbers(sheet.cells, there)

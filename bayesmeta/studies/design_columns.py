@@ -8,7 +8,8 @@ from bayesmeta.errors import Problem
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.assemble import parse_numbers
 from bayesmeta.studies.derived import Derived, blank_cells, counted_rows, named_rows
-from bayesmeta.studies.reading import Reading
+from bayesmeta.studies.layouts import LayoutKind
+from bayesmeta.studies.reading import Reading, unused
 from bayesmeta.studies.rules import Sheet
 from bayesmeta.studies.trial_design import DESIGN_COLUMNS
 
@@ -33,10 +34,11 @@ def design_effects(sheet: Sheet, reading: Reading) -> Derived:  # noqa: ARG001  
     frame, cells = sheet.cells.frame, sheet.cells
     kind = sheet.layout.kind
     columns = [name for name in ("icc", "cluster_size", "design_effect") if name in frame]
-    if "design_effect" not in columns and columns != ["icc", "cluster_size"]:
+    if kind == "correlation" or not columns:
         return Derived()
-    if kind == "correlation":
-        return Derived()
+    if columns in (["icc"], ["cluster_size"]):
+        other = {"icc": "cluster_size", "cluster_size": "icc"}[columns[0]]
+        return Derived(notes=(f"{columns[0]} without {other}: no design effect is made of it",))
     if kind == "contrast" and "unadjusted" not in frame:
         note = (
             "standard errors taken to allow for clusters already; a column unadjusted with yes "
@@ -74,13 +76,13 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
     """Give the label of the control arm of every row of a wide table where some are shared."""
     frame = sheet.cells.frame
     if "shared_control" not in frame or not sheet.layout.wide:
-        if reading.shared is not None:
-            what = "shared is given, but no column shared_control says which rows share an arm"
+        if reading.shared is not None and "shared_control" not in frame:
+            why = "no column shared_control says which rows share an arm"
             fix = (
                 "Add the column to a table with both arms in a row: the same label in the rows "
                 "of one control arm, empty elsewhere; or leave shared out."
             )
-            return Derived(problems=(Problem(what=what, fix=fix),))
+            return Derived(problems=(unused(reading, "shared", why, fix),))
         return Derived(notes=tuple(_may_share(sheet)))
     blank = blank_cells(sheet, "shared_control")
     labels = ["" if empty else text for empty, text in zip(blank, frame["shared_control"],
@@ -115,7 +117,7 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
     )
 
 
-def reserved_names(covariates: Iterable[str]) -> Iterator[Problem]:
+def reserved_names(covariates: Iterable[str], kind: LayoutKind) -> Iterator[Problem]:
     """Find covariates that bear the name of a column that the reader makes, and are not used."""
     fixes = {
         "design_effect": "Add a column unadjusted (yes: inflate the variance) to estimates; or "
@@ -123,6 +125,11 @@ def reserved_names(covariates: Iterable[str]) -> Iterator[Problem]:
         "shared_control": "It is for tables with both arms of a comparison in one row: remove it; "
         "select(arms=...) counts no arm twice.",
     }
+    if kind == "contrast":
+        fixes["shared_control"] = (
+            "Estimates do not tell how precise their control arm is: give the data of both arms, "
+            "or keep one comparison of each trial."
+        )
     for name in covariates:
         if name in DESIGN_COLUMNS:
             what = "the reader keeps a column of this name, and cannot use this one"

@@ -35,6 +35,7 @@ from bayesmeta.studies.estimates.columns import (
     EstimateColumns,
     contradictions,
     find_estimates,
+    imprecise,
     unasked,
 )
 from bayesmeta.studies.estimates.frames import estimate_frames
@@ -149,9 +150,10 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
     used = frozenset().union(*(part.used for part in derived))
     for part in derived:
         sheet = replace(sheet, numbers={**sheet.numbers, **part.numbers})
+    covariates = [name for name in covariate_columns(cells, layout) if name not in used]
     problems = [
         *(p for p in taken_names(cells, layout) if p.column not in used),
-        *reserved_names(name for name in covariate_columns(cells, layout) if name not in used),
+        *reserved_names(covariates, layout.kind),
         *unasked(reading, layout, form),
         *(problem for part in derived for problem in part.problems),
         *problems_of(sheet),
@@ -162,7 +164,6 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
     if problems:
         raise refusal(cells.source, _in_order(problems, {**own, **reading.columns}))
 
-    covariates = tuple(name for name in covariate_columns(cells, layout) if name not in used)
     told = layout.told if form is None else form.told
     notes = (told, *by_hand, *exported, *renamed, *emptied, *numbered, *cells.notes)
     notes = (*notes, *(note for part in derived for note in part.notes))
@@ -196,7 +197,7 @@ def _recognise(cells: Cells, reading: Reading) -> tuple[Layout, EstimateColumns 
         form = find_estimates(cells, reading)
         layout = None if form is None else Layout(kind="contrast", numbers=form.columns)
     if layout is None:
-        problem = unreadable(tuple(cells.frame.columns))
+        problem = imprecise(cells) or unreadable(tuple(cells.frame.columns))
         raise refusal(cells.source, [*cells.problems, problem])
     return layout, form
 

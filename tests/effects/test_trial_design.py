@@ -135,8 +135,10 @@ def test_capitals_in_the_names_of_design_columns_make_no_difference():
     assert_allclose(table.design().design_effect, [2])
 
 
-def test_an_icc_alone_stays_a_covariate():
-    assert _read(BINARY + " icc", ["A", 12, 80, 20, 90, 0.1]).covariates == ("icc",)
+def test_an_icc_alone_stays_a_covariate_and_is_said_to_make_no_design_effect():
+    table = _read(BINARY + " icc", ["A", 12, 80, 20, 90, 0.1])
+    assert table.covariates == ("icc",)
+    assert "icc without cluster_size: no design effect is made of it" in table.notes
 
 
 # ---- shared control arms ----------------------------------------------------------------------
@@ -338,7 +340,8 @@ def test_tables_with_one_label_for_two_control_arms_are_not_joined():
     [
         ("study yi vi design_effect", ["A", 0.1, 0.2, 1.5], "Add a column unadjusted"),
         ("study ri ni design_effect", ["A", 0.1, 20, 1.5], "not for correlations"),
-        ("study yi vi shared_control", ["A", 0.1, 0.2, "x"], "both arms of a comparison"),
+        ("study yi vi shared_control", ["A", 0.1, 0.2, "x"], "the data of both arms"),
+        ("study arm events n shared_control", ["A", "x", 1, 9, "x"], "select(arms=...)"),
         ("study yi vi derived", ["A", 0.1, 0.2, "x"], "Rename it"),
     ],
 )

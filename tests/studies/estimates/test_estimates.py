@@ -376,6 +376,10 @@ def test_a_ratio_limit_printed_as_zero_has_no_logarithm():
         ({"correlation": "half"}, "correlation"),
         ({"conversion": "wan"}, "conversion"),
         ({"shared": "halve"}, "shared"),
+        ({"columns": ["yi"]}, "columns"),
+        ({"columns": {"yi": 3}}, "columns"),
+        ({"measure": 3}, "measure"),
+        ({"analysis": 1.2}, "analysis"),
     ],
 )
 def test_a_word_that_is_not_known_or_out_of_range_is_refused(told, column):
@@ -394,6 +398,10 @@ def test_all_wrong_words_are_told_at_once():
         ("study,ai,bi,ci,di\nA,1,2,3,4", {"measure": "HR"}, "these are no estimates"),
         ("study,yi,vi\nA,1,1", {"level": 0.9}, "there are no intervals"),
         ("study,yi,vi\nA,1,1", {"analysis": "1.1"}, "RevMan did not write"),
+        ("study,yi,vi\nA,1,1", {"correlation": 0.5}, "told, but this table does not hold two"),
+        ("study,yi,vi\nA,1,1", {"conversion": "luo-wan"}, "told, but no row has a median"),
+        ("study,yi,vi\nA,1,1", {"shared": "split"}, "told, but no column shared_control"),
+        ("study,yi,vi,shared_control\nA,1,1,x", {"shared": "split"}, "cannot use this one"),
         ("study,or,se\nA,1,1", {"measure": "HR"}, "named after OR, but measure = 'HR'"),
         ("study,md,se\nA,1,1", {"scale": "ratio"}, "MD is no ratio"),
         ("study,or,rr,se\nA,1,1,1", {}, "several columns hold estimates: or, rr"),
@@ -461,4 +469,11 @@ def test_non_events_of_one_group_must_add_up():
 
 
 def test_a_table_without_anything_to_say_how_precise_it_is_is_no_table_of_estimates():
-    assert "fit no known layout" in problems("study,or\nA,2")[0].what
+    (problem,) = problems("study,or\nA,2")
+    assert "or holds estimates, and no column says how precise they are" in problem.what
+    assert "each limit in a column of its own" in problem.fix
+
+
+def test_a_level_marked_as_missing_is_that_of_the_table():
+    levels = read("study,yi,lower,upper,level\nA,1,0,2,NA\nB,1,0,2,\nC,1,0,2,95%")
+    assert_allclose(levels.frame["se"], 1 / Z95)
