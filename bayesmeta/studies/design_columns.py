@@ -104,9 +104,9 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
                     what = f"not as in study {sheet.text(rows[0], 'study')!r}, whose arm it is"
                     fix = "Correct it, or the label in shared_control."
                     problems.append(sheet.at(i, column, what, fix))
-    done = {"split": "divided among them", "covariance": "kept whole", None: ""}[reading.shared]
+    done = {"split": "to be divided among them", "covariance": "to be kept whole", None: ""}
     notes = [
-        f"one control arm of {named_rows(sheet, rows)}, {done}: see the notes of the effects"
+        f"one control arm of {named_rows(sheet, rows)}, {done[reading.shared]}"
         for rows in groups.values()
     ]
     return Derived(

@@ -183,6 +183,7 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
         arms=TREATED_CONTROL if layout.wide else None,
         notes=notes,
         measure=None if form is None else form.measure,
+        ratios=form is not None and form.ratio,
         shared=reading.shared,
         _frame=frame.reset_index(drop=True),
         _printed=cells.frame[list(layout.numbers)] if written else None,

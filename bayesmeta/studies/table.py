@@ -48,6 +48,8 @@ class StudyTable:
         Where bundled data come from.
     measure : str or None
         Measure of the estimates of a contrast-level table, where it is known.
+    ratios : bool
+        The estimates of a contrast-level table were ratios, and are logarithms here.
     shared : {"split", "covariance"} or None
         What is done about a control arm that several studies share.
 
@@ -65,6 +67,7 @@ class StudyTable:
     notes: tuple[str, ...] = ()
     citation: str = ""
     measure: str | None = None
+    ratios: bool = False
     shared: SharedControl | None = None
     _frame: pd.DataFrame = field(repr=False)
     _printed: pd.DataFrame | None = field(default=None, repr=False)
@@ -207,7 +210,8 @@ class StudyTable:
         Parameters
         ----------
         other : StudyTable
-            Same layout, arms and measure; no row of a study that this table has already.
+            Same layout, arms and measure; no row of a study that this table has already; shared
+            control arms, if both have some, treated alike.
 
         Returns
         -------
@@ -232,6 +236,8 @@ class StudyTable:
             self,
             source=f"{self.source} + {other.source}",
             notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
+            ratios=self.ratios or other.ratios,
+            shared=self.shared or other.shared,
             citation="; ".join(dict.fromkeys(filter(None, (self.citation, other.citation)))),
             _frame=pd.concat([self._frame, other._frame], ignore_index=True),
             _printed=_joined(self._printed, other._printed),
@@ -315,7 +321,7 @@ class StudyTable:
     def _misfits(self, other: "StudyTable") -> list[Problem]:
         for name in ("layout", "arms", "measure", "shared"):
             mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
+            if mine != theirs and not (name == "shared" and None in (mine, theirs)):
                 what = f"the {name} of {other.source} is {theirs}, here it is {mine}"
                 return [Problem(column=name, what=what, fix="Join tables of one kind only.")]
         if bool(self.outcomes) != bool(other.outcomes):

@@ -359,3 +359,21 @@ def test_a_cross_check_and_its_forest_show_correlated_effects():
         rows = check.to_frame()
         assert {"frequentist", "exact"} <= set(rows["road"])
         assert len(check.effects.y) == 4
+
+
+def test_a_table_without_shared_arms_is_joined_to_one_with_them():
+    shared, plain = shared_table(shared="split"), _read(BINARY, ["Lee 2001", 2, 30, 7, 31])
+    for table in (shared.append(plain), plain.append(shared)):
+        assert table.shared == "split"
+        assert_array_equal(sorted(table.two_arm().n_control), [31, 32, 32, 41, 118])
+    with pytest.raises(StudyTableError, match="shared of DataFrame is covariance"):
+        shared.append(shared_table(shared="covariance"))
+
+
+@pytest.mark.parametrize("measure", ["SMD", "D", "VR"])
+def test_a_control_arm_in_parts_too_small_for_a_standard_deviation_is_refused(measure):
+    rows = [[name, 5, 2, 30, 6, 2.5, 3, "x"] for name in ("a", "b", "c")]
+    table = _read(MEANS + " shared_control", *rows, shared="split")
+    with pytest.raises(StudyTableError, match=r"'a', 1 patients: so small a part.*covariance"):
+        compute_effects(table, measure)
+    assert_allclose(compute_effects(table, "MD").S, 4 / 30 + 6.25, rtol=CLOSED)

@@ -477,3 +477,16 @@ def test_a_table_without_anything_to_say_how_precise_it_is_is_no_table_of_estima
 def test_a_level_marked_as_missing_is_that_of_the_table():
     levels = read("study,yi,lower,upper,level\nA,1,0,2,NA\nB,1,0,2,\nC,1,0,2,95%")
     assert_allclose(levels.frame["se"], 1 / Z95)
+
+
+def test_ratios_are_not_taken_for_differences():
+    studies = read("study,estimate,lower,upper\nA,2.41,1.46,3.99", scale="ratio")
+    with pytest.raises(ModelError, match="holds ratios, turned into logarithms, and MD is no"):
+        compute_effects(studies, "MD")
+    for measure in ("OR", "HR", "GEN"):
+        assert_allclose(compute_effects(studies, measure).y, math.log(2.41), rtol=CLOSED)
+
+
+def test_an_unknown_measure_that_was_told_is_named_where_it_is_used():
+    with pytest.raises(ModelError, match="unknown measure 'HRR'"):
+        compute_effects(read("study,yi,vi\nA,1,1", measure="HRR"), "HR")
