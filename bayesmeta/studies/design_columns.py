@@ -11,7 +11,6 @@ from bayesmeta.studies.derived import Derived, blank_cells, counted_rows, named_
 from bayesmeta.studies.layouts import LayoutKind
 from bayesmeta.studies.reading import Reading, unused
 from bayesmeta.studies.rules import Sheet
-from bayesmeta.studies.trial_design import DESIGN_COLUMNS
 
 _YES, _NO = ("yes", "true", "1", "y"), ("no", "false", "0", "n")
 _SHARE_WAYS = (
@@ -63,7 +62,7 @@ def design_effects(sheet: Sheet, reading: Reading) -> Derived:  # noqa: ARG001  
     if not problems:
         problems.extend(_arms_differ(sheet, effect))
     rows = [int(i) for i in np.flatnonzero(effect != 1)]
-    note = f"variances times the design effect of cluster trials in {counted_rows(sheet, rows)}"
+    note = f"cluster trials, with a design effect, in {counted_rows(sheet, rows)}"
     return Derived(
         columns={"design_effect": effect.tolist()},
         used=frozenset(used),
@@ -131,9 +130,9 @@ def reserved_names(covariates: Iterable[str], kind: LayoutKind) -> Iterator[Prob
             "or keep one comparison of each trial."
         )
     for name in covariates:
-        if name in DESIGN_COLUMNS:
+        if name in fixes:
             what = "the reader keeps a column of this name, and cannot use this one"
-            yield Problem(column=name, what=what, fix=fixes.get(name, "Rename it."))
+            yield Problem(column=name, what=what, fix=fixes[name])
 
 
 def _cluster_problems(

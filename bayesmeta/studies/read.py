@@ -29,7 +29,7 @@ from bayesmeta.studies.columns import (
     without_empty_outcome,
 )
 from bayesmeta.studies.correlations_within import within_correlations
-from bayesmeta.studies.derived import Derived, derived_frame
+from bayesmeta.studies.derived import Derived, derived_frame, made_before
 from bayesmeta.studies.design_columns import design_effects, reserved_names, shared_controls
 from bayesmeta.studies.estimates.columns import (
     EstimateColumns,
@@ -50,6 +50,7 @@ from bayesmeta.studies.rules import Sheet, problems_of
 from bayesmeta.studies.table import StudyTable
 
 DERIVE: tuple[Callable[[Sheet, Reading], Derived], ...] = (
+    made_before,
     means_of_medians,
     within_correlations,
     design_effects,
@@ -83,7 +84,7 @@ def read_studies(
     - the data rows that RevMan exports, which become one of these.
 
     ``icc`` and ``cluster_size``, or ``design_effect``, tell of cluster trials; ``shared_control``
-    which rows have one control arm.
+    which rows have one control arm; ``derived`` what in a row was made, not reported.
 
     ``outcome`` may name the outcome in all of them. The study label may also be called trial,
     author, authors, studlab or slab.

@@ -342,7 +342,6 @@ def test_tables_with_one_label_for_two_control_arms_are_not_joined():
         ("study ri ni design_effect", ["A", 0.1, 20, 1.5], "not for correlations"),
         ("study yi vi shared_control", ["A", 0.1, 0.2, "x"], "the data of both arms"),
         ("study arm events n shared_control", ["A", "x", 1, 9, "x"], "select(arms=...)"),
-        ("study yi vi derived", ["A", 0.1, 0.2, "x"], "Rename it"),
     ],
 )
 def test_a_design_column_that_cannot_be_used_is_refused_and_not_kept_unused(columns, row, fix):
@@ -377,3 +376,15 @@ def test_a_control_arm_in_parts_too_small_for_a_standard_deviation_is_refused(me
     with pytest.raises(StudyTableError, match=r"'a', 1 patients: so small a part.*covariance"):
         compute_effects(table, measure)
     assert_allclose(compute_effects(table, "MD").S, 4 / 30 + 6.25, rtol=CLOSED)
+
+
+def test_marks_of_made_numbers_survive_being_read_again():
+    rows = [["A", "drug", 30, 5, 1, 9], ["A", "none", 30, 6, 2, 10]]
+    made = _read("study arm n median q1 q3", *rows)
+    again = read_studies(made.frame)
+    assert again.frame["derived"].tolist() == made.frame["derived"].tolist()
+    got, want = (compute_effects(x.select(arms=("drug", "none")), "MD") for x in (again, made))
+    assert got.row_notes == want.row_notes
+    assert "computed from numbers that were made, not reported: A" in got.notes
+    told = _read("study yi vi derived", ["A", 0.1, 0.2, "read off a figure"], ["B", 0.1, 0.2, "NA"])
+    assert compute_effects(told, "GEN").row_notes == ("read off a figure", "")
