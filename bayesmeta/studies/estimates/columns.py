@@ -13,6 +13,7 @@ from bayesmeta.studies.estimates.spellings import (
     RATIO_MEASURES,
     SPELLINGS,
     Part,
+    is_error_of_measure,
     limit_of,
     measure_of,
     plain,
@@ -138,7 +139,8 @@ def find_estimates(cells: Cells, reading: Reading) -> EstimateColumns | None:
 def imprecise(cells: Cells) -> Problem | None:
     """Say that a table has estimates, and nothing like a column of their precision."""
     names = list(cells.frame.columns)
-    found = _parts(names)[0].get("estimate") or next(filter(measure_of, names), None)
+    words = [name for name in names if len(name) > 1]  # d alone may be a cell of a 2x2 table
+    found = _parts(names)[0].get("estimate") or next(filter(measure_of, words), None)
     if found is None or any(map(limit_of, names)):
         return None
     what = f"the columns {', '.join(names)} fit no known layout: {found} holds estimates, and no "
@@ -213,6 +215,9 @@ def _parts(names: list[str]) -> tuple[dict[Part, str], float | None]:
             if spelling in by_name:
                 found[part] = by_name[spelling]
                 break
+    if "se" not in found:
+        named = [name for name in names if is_error_of_measure(name)]
+        found |= {"se": named[0]} if named else {}
     levels = []
     for name in names:
         limit = limit_of(name)

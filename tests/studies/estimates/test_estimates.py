@@ -493,3 +493,18 @@ def test_ratios_are_not_taken_for_differences():
 def test_an_unknown_measure_that_was_told_is_named_where_it_is_used():
     with pytest.raises(ModelError, match="unknown measure 'HRR'"):
         compute_effects(read("study,yi,vi\nA,1,1", measure="HRR"), "HR")
+
+
+@pytest.mark.parametrize(
+    ("header", "measure"),
+    [("ln(HR),SE(ln(HR))", "HR"), ("logOR,selogOR", "OR"), ("d,se", "D"), ("g,se_g", "SMD"),
+     ("MD,standard error of MD", "MD"), ("effect size,se", None)],
+)  # fmt: skip
+def test_usual_names_of_effects_and_their_errors_are_known(header, measure):
+    studies = read(f"study,{header}\nA,0.4,0.1")
+    assert studies.measure == measure
+    assert studies.frame[["estimate", "se"]].to_numpy().tolist() == [[0.4, 0.1]]
+
+
+def test_the_error_of_a_ratio_itself_is_not_taken_for_that_of_its_logarithm():
+    assert "no column says how precise" in problems("study,or,se_or\nA,2,0.3")[0].what
