@@ -12,6 +12,7 @@ from bayesmeta.studies.layouts import LayoutKind
 from bayesmeta.studies.reading import Reading, unused
 from bayesmeta.studies.rules import Sheet
 
+_CLUSTER_COLUMNS = ("icc", "cluster_size", "design_effect")
 _YES, _NO = ("yes", "true", "1", "y"), ("no", "false", "0", "n")
 _SHARE_WAYS = (
     "Say what to do about it: shared='split' divides the control arm among its rows, "
@@ -32,7 +33,7 @@ def design_effects(sheet: Sheet, reading: Reading) -> Derived:  # noqa: ARG001  
     """
     frame, cells = sheet.cells.frame, sheet.cells
     kind = sheet.layout.kind
-    columns = [name for name in ("icc", "cluster_size", "design_effect") if name in frame]
+    columns = [name for name in _CLUSTER_COLUMNS if name in frame]
     if kind == "correlation" or not columns:
         return Derived()
     if columns in (["icc"], ["cluster_size"]):
@@ -91,18 +92,11 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
     for i, key in enumerate(zip(outcomes, labels, strict=True)):
         groups.setdefault(key, []).append(i)
     groups = {key: rows for key, rows in groups.items() if key[1] and len(rows) > 1}
-    problems = []
+    problems = list(_unlike(sheet, groups.values()))
     if groups and reading.shared is None:
         first = next(iter(groups.values()))
         what = f"several rows share this control arm: {named_rows(sheet, first)}"
         problems.append(sheet.at(first[0], "shared_control", what, _SHARE_WAYS))
-    for rows in groups.values():
-        for column in _control_columns(sheet):
-            for i in rows[1:]:
-                if sheet.numbers[column][i] != sheet.numbers[column][rows[0]]:
-                    what = f"not as in study {sheet.text(rows[0], 'study')!r}, whose arm it is"
-                    fix = "Correct it, or the label in shared_control."
-                    problems.append(sheet.at(i, column, what, fix))
     done = {"split": "to be divided among them", "covariance": "to be kept whole", None: ""}
     notes = [
         f"one control arm of {named_rows(sheet, rows)}, {done[reading.shared]}"
@@ -194,6 +188,20 @@ def _control_columns(sheet: Sheet) -> tuple[str, ...]:
         arm = sheet.layout.arms[1]
         return (arm.events, arm.n if arm.others is None else arm.others)
     return sheet.layout.groups[1]
+
+
+def _unlike(sheet: Sheet, groups: Iterable[list[int]]) -> Iterator[Problem]:
+    """Find rows of one control arm that do not agree about it, or about its clusters."""
+    told = [name for name in _CLUSTER_COLUMNS if name in sheet.cells.frame]
+    numbers = {**sheet.numbers, **parse_numbers(sheet.cells, told)}
+    for rows in groups:
+        for column in (*_control_columns(sheet), *told):
+            cells = numbers[column]
+            for i in rows[1:]:
+                if not np.array_equal(cells[i], cells[rows[0]], equal_nan=True):
+                    what = f"not as in study {sheet.text(rows[0], 'study')!r}, whose arm it is"
+                    fix = "Correct it, or the label in shared_control."
+                    yield sheet.at(i, column, what, fix)
 
 
 def _may_share(sheet: Sheet) -> Iterator[str]:

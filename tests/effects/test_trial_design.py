@@ -388,3 +388,17 @@ def test_marks_of_made_numbers_survive_being_read_again():
     assert "computed from numbers that were made, not reported: A" in got.notes
     told = _read("study yi vi derived", ["A", 0.1, 0.2, "read off a figure"], ["B", 0.1, 0.2, "NA"])
     assert compute_effects(told, "GEN").row_notes == ("read off a figure", "")
+
+
+def test_rows_of_one_control_arm_must_agree_about_its_clusters():
+    columns = BINARY + " shared_control icc cluster_size"
+    rows = [["a", 1, 9, 3, 9, "x", 0.05, 11], ["b", 2, 9, 3, 9, "x", "", ""]]
+    with pytest.raises(StudyTableError, match="'b', icc: not as in study 'a'") as e:
+        _read(columns, *rows, shared="split")
+    assert [one.column for one in e.value.problems] == ["icc", "cluster_size"]
+
+
+def test_the_covariance_of_a_cluster_trial_is_times_its_design_effect():
+    rows = [["a", 3, 30, 6, 45, "x", 1.5], ["b", 5, 28, 6, 45, "x", 1.5]]
+    table = _read(BINARY + " shared_control design_effect", *rows, shared="covariance")
+    assert_allclose(compute_effects(table, "OR").S[0, 1], 1.5 * (1 / 6 + 1 / 39), rtol=CLOSED)
