@@ -1,7 +1,7 @@
 """From a file or a frame to a validated study table."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -39,7 +39,7 @@ from bayesmeta.studies.estimates.columns import (
     unasked,
 )
 from bayesmeta.studies.estimates.frames import estimate_frames
-from bayesmeta.studies.estimates.parse import parse_estimates
+from bayesmeta.studies.estimates.parse import Estimates, parse_estimates
 from bayesmeta.studies.estimates.rules import estimate_problems
 from bayesmeta.studies.layouts import Layout, find_layout, unreadable
 from bayesmeta.studies.medians.rows import means_of_medians, with_blank_means
@@ -152,16 +152,7 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
     for part in derived:
         sheet = replace(sheet, numbers={**sheet.numbers, **part.numbers})
     covariates = [name for name in covariate_columns(cells, layout) if name not in used]
-    problems = [
-        *(p for p in taken_names(cells, layout) if p.column not in used),
-        *reserved_names(covariates, layout.kind),
-        *unasked(reading, layout, form),
-        *(problem for part in derived for problem in part.problems),
-        *problems_of(sheet),
-    ]
-    if estimates is not None:
-        problems += contradictions(cells, estimates.columns, reading)
-        problems += estimate_problems(sheet, estimates)
+    problems = _problems(sheet, reading, estimates, derived, covariates)
     if problems:
         raise refusal(cells.source, _in_order(problems, {**own, **reading.columns}))
 
@@ -190,6 +181,30 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
         _printed=cells.frame[list(layout.numbers)] if written else None,
         _provenance=provenance,
     )
+
+
+def _problems(
+    sheet: Sheet,
+    reading: Reading,
+    estimates: Estimates | None,
+    derived: Sequence[Derived],
+    covariates: Sequence[str],
+) -> list[Problem]:
+    """Collect what is wrong with a table, and with what was told about it."""
+    cells, layout = sheet.cells, sheet.layout
+    used = frozenset().union(*(part.used for part in derived))
+    form = None if estimates is None else estimates.columns
+    problems = [
+        *(p for p in taken_names(cells, layout) if p.column not in used),
+        *reserved_names(covariates, layout.kind),
+        *unasked(reading, layout, form),
+        *(problem for part in derived for problem in part.problems),
+        *problems_of(sheet),
+    ]
+    if estimates is not None:
+        problems += contradictions(cells, estimates.columns, reading)
+        problems += estimate_problems(sheet, estimates)
+    return problems
 
 
 def _recognise(cells: Cells, reading: Reading) -> tuple[Layout, EstimateColumns | None]:

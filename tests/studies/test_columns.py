@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
+from bayesmeta.errors import StudyTableError
 from bayesmeta.studies import read_studies
 
 PAIRED = {"study": ["A"], "mean_post": [5], "sd_post": [2], "mean_pre": [6], "sd_pre": [2], "n": 20}
@@ -40,3 +41,9 @@ def test_a_space_or_a_point_is_as_good_as_an_underscore():
     table = read_studies(pd.DataFrame(trials | {"Cluster size": 11}))
     assert "column 'Cluster size' read as 'cluster_size'" in table.notes
     assert_allclose(table.frame["design_effect"], [1.5, 1.5])
+
+
+def test_the_missing_column_is_that_of_the_layout_that_fits_best():
+    trials = pd.DataFrame({"study": ["A"], "arm": ["x"], "n": [9], "mean": [1], "se": [0.1]})
+    with pytest.raises(StudyTableError, match="missing: sd"):
+        read_studies(trials)
