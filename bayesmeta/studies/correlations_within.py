@@ -9,7 +9,7 @@ from bayesmeta.errors import Problem
 from bayesmeta.studies.assemble import parse_numbers
 from bayesmeta.studies.derived import Derived, blank_cells, counted_rows
 from bayesmeta.studies.reading import Reading, unused
-from bayesmeta.studies.rules import Sheet
+from bayesmeta.studies.rules import LARGEST_NUMBER, Sheet
 
 _WAYS = (
     "Give it in a column r; or sd_change, t or p of the paired comparison, from which it follows; "
@@ -137,7 +137,7 @@ def _from(
 ) -> tuple[float, Problem | None]:
     """Give the correlation that a cell tells, and why it tells none."""
     post, sd1, pre, sd2, n = (sheet.numbers[name][i] for name in sheet.layout.groups[0][:5])
-    known = _all_numbers(post, sd1, pre, sd2, n) and sd1 > 0 and sd2 > 0 and n >= 2
+    known = min(sd1, sd2) * LARGEST_NUMBER > 1 and n >= 2 and _measurable(post, pre, sd1, sd2)
 
     def at(what: str, fix: str) -> tuple[float, Problem]:
         return 0.0, sheet.at(i, column, what, fix)
@@ -152,6 +152,8 @@ def _from(
         return value, None
     if not known:
         return 0.0, None  # the other cells of the row are told by the rules
+    if value != 0 and not _measurable(value, 1 / value):
+        return at("a number beyond measure", "Check the digits.")
     if source == "p":
         if not 0 < value < 1:
             return at("no p value between 0 and 1", "Check the digits.")
@@ -173,5 +175,6 @@ def _from(
     return r, None
 
 
-def _all_numbers(*values: float) -> bool:
-    return not any(np.isnan(value) for value in values)
+def _measurable(*values: float) -> bool:
+    """Say that these are numbers, none so large that its square may overflow."""
+    return all(abs(value) < LARGEST_NUMBER for value in values)  # false for nan

@@ -9,9 +9,8 @@ from scipy.special import ndtri
 from bayesmeta.errors import Problem
 from bayesmeta.studies.estimates.parse import Estimates, Numbers
 from bayesmeta.studies.estimates.spread import Range, spread_of_interval, two_sided_p
-from bayesmeta.studies.rules import Sheet, why_no_number
+from bayesmeta.studies.rules import LARGEST_NUMBER, Sheet, why_no_number
 
-_FAR = 1e100  # numbers beyond it, or below its inverse, overflow when squared
 _USE_SE = "or give se to use it knowingly"
 
 
@@ -166,10 +165,10 @@ def _p_unfit(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
 
 def _beyond_reckoning(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
     """Find standard errors that follow from sound numbers and cannot be squared."""
-    for i in _rows(np.abs(table.effect.value) > _FAR):
+    for i in _rows(np.abs(table.effect.value) > LARGEST_NUMBER):
         yield sheet.at(i, table.estimate.name, "too large a number", "Check the digits.")
     se = table.chosen.value
-    for i in _rows((se > _FAR) | (se < 1 / _FAR)):
+    for i in _rows((se > LARGEST_NUMBER) | (se < 1 / LARGEST_NUMBER)):
         what = "the standard error that follows is beyond reckoning"
         yield sheet.at(i, table.estimate.name, what, "Check the digits.")
 
