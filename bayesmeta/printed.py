@@ -3,13 +3,16 @@
 import math
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Literal
 
 type Bound = Literal["exact", "below", "above"]
 
 _BOUNDS: dict[str, Bound] = {"": "exact", "<": "below", ">": "above"}
-_PLAIN = re.compile(r"(?P<sign>[<>]?)\s*(?P<digits>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)", re.A)
+_PLAIN = re.compile(
+    r"(?P<sign>[<>]?)\s*"
+    r"(?P<digits>[+-]?(?:\d+(?:\.(?P<decimals>\d*))?|\.(?P<only>\d+))(?:[eE](?P<power>[+-]?\d+))?)",
+    re.A,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +69,14 @@ class Printed:
         if match is None:
             raise ValueError(f"{text!r} is not a plain number such as 2.41, 1e-3 or <0.001")
         value = float(match["digits"])
-        exponent = Decimal(match["digits"]).as_tuple().exponent
-        if not math.isfinite(value) or not isinstance(exponent, int):
+        last = int(match["power"] or 0) - len(match["decimals"] or match["only"] or "")
+        half_unit = float(f"5e{last - 1}")
+        if not math.isfinite(value) or not math.isfinite(half_unit):
             raise ValueError(f"{text!r} is too large for a number")
         return cls(
             text=stripped,
             value=value,
-            half_unit=float(Decimal((0, (5,), exponent - 1))),
+            half_unit=half_unit,
             bound=_BOUNDS[match["sign"]],
         )
 

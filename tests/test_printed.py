@@ -38,7 +38,23 @@ def test_a_bound_is_open_on_one_side(text, bound, low, high):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1,234", "0,5", "5%", "nan", "inf", "1e999", "12 3", "-", ".", "<", "p = 0.1", "٣", "--1"],
+    [
+        "",
+        "1,234",
+        "0,5",
+        "5%",
+        "nan",
+        "inf",
+        "1e999",
+        "0e999",
+        "12 3",
+        "-",
+        ".",
+        "<",
+        "p = 0.1",
+        "٣",
+        "--1",
+    ],
 )
 def test_what_is_no_plain_number_is_refused(text):
     with pytest.raises(ValueError, match=r"not a plain number|too large"):

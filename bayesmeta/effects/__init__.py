@@ -10,9 +10,11 @@ from bayesmeta.effects.rates import IRD, IRR, rate_effects
 from bayesmeta.effects.single import PAS, PFT, PLN, PLO, PR, single_effects
 from bayesmeta.effects.trial_design import with_trial_design
 from bayesmeta.errors import ModelError
+from bayesmeta.scales import LOG
+from bayesmeta.studies.kinds import HELD
 from bayesmeta.studies.layouts import LayoutKind
 from bayesmeta.studies.refusal import did_you_mean
-from bayesmeta.studies.table import HELD, StudyTable
+from bayesmeta.studies.table import StudyTable
 
 __all__ = [
     "CORRECTIONS",
@@ -125,7 +127,13 @@ def compute_effects(
         )
     kind: LayoutKind = "paired" if studies.layout == "paired arms" else studies.layout
     if kind == "contrast":
+        if studies.ratios and chosen is not GEN and chosen.scale is not LOG:
+            raise ModelError(
+                f"{studies.source} holds ratios, turned into logarithms, and {measure} is no "
+                "ratio. Use the measure of the ratios, or GEN to take the logarithms as they are."
+            )
         if studies.measure not in (None, chosen.name) and chosen is not GEN:
+            get_measure(studies.measure)
             raise ModelError(
                 f"{studies.source} holds estimates of measure {studies.measure}, not {measure}. "
                 "Use that measure, or GEN to take the estimates as they are."

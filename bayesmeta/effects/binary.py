@@ -257,8 +257,7 @@ def binary_effects(
     estimable = np.isfinite(y) & np.isfinite(v) & (v > 0)
     if not estimable.all():
         raise refusal(source, _not_estimable(counts.study, ~estimable, table, measure))
-    added = measure.zero_rule or correction == "all"
-    one_sided = added & ((table[[0, 2]] == 0).all(axis=0)) | ((table[[1, 3]] == 0).all(axis=0))
+    empty = (table[[0, 2]] == 0).all(axis=0) | (table[[1, 3]] == 0).all(axis=0)
     return Effects(
         study=counts.study,
         y=y,
@@ -266,7 +265,7 @@ def binary_effects(
         measure=measure,
         correction=correction,
         corrected=corrected,
-        notes=_notes(counts.study, correction, corrected, one_sided),
+        notes=_notes(counts.study, correction, corrected, corrected & empty),
         row_notes=tuple("1/2 added to every cell" if row else "" for row in corrected),
         loadings=loadings,
     )

@@ -3,6 +3,8 @@
 `m, sd, n` are mean, standard deviation and size of an arm, 1 the treated and 2 the control arm.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import gammaln
 
@@ -14,8 +16,10 @@ from bayesmeta.effects.shared_control import (
     of_mean_difference,
     standardised,
 )
+from bayesmeta.errors import Problem
 from bayesmeta.scales import IDENTITY, LOG, FloatArray
 from bayesmeta.studies.arrays import TwoArmMeans
+from bayesmeta.studies.refusal import refusal
 
 
 def mean_difference(
@@ -269,9 +273,24 @@ def mean_effects(means: TwoArmMeans, measure: Measure, *, source: str) -> Effect
     Raises
     ------
     StudyTableError
-        ROM of means that are zero or of opposite sign.
+        ROM of means that are zero or of opposite sign; a measure of standard deviations (SMD, D,
+        VR) of a control arm that is split into parts of fewer than 2 patients.
     """
     n1, n2 = means.n_treated.astype(np.float64), means.n_control.astype(np.float64)
+    if measure in (SMD, D, VR) and (n2 < 2).any():
+        raise refusal(source, _parts_too_small(means.study, n2))
     data = (means.mean_treated, means.sd_treated, n1, means.mean_control, means.sd_control, n2)
     fix = "A ratio needs two means of one sign: use MD or SMD, or drop the study."
     return estimable_effects(means.study, data, measure, source=source, fix=fix)
+
+
+def _parts_too_small(studies: Sequence[str], n2: FloatArray) -> list[Problem]:
+    return [
+        Problem(
+            study=studies[i],
+            value=f"{n2[i]:.3g} patients",
+            what="so small a part of a shared control arm has no standard deviation of its own",
+            fix="Read the table with shared='covariance', which keeps the arm whole, or use MD.",
+        )
+        for i in map(int, np.flatnonzero(n2 < 2))
+    ]

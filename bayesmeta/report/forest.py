@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.checks.crosscheck import CrossCheck
-from bayesmeta.report.forest_lines import BLUE, GREY, INK, Line, Mark, forest_lines
+from bayesmeta.report.forest_lines import BLUE, GREY, INK, Line, Mark, forest_lines, not_as_reported
 from bayesmeta.report.ratio_ticks import ratio_ticks
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def forest(result: CrossCheck, *, ax: "Axes | None" = None) -> "Axes":
     A square and its line are a study's observed effect and interval, the square's area its weight
     under a common effect; the circle and line below are the same effect as the first exact
     posterior has it. A diamond is a pooled effect and its interval, the line through it the
-    prediction interval of a new study. An arrow: the interval goes on outside the axis.
+    prediction interval of a new study. An arrow: the interval goes on outside the axis. A star: the
+    effect is not simply that of the numbers reported, and the notes say why.
 
     Parameters
     ----------
@@ -236,6 +237,10 @@ def _draw_foot(ax: "Axes", result: CrossCheck, lines: Sequence[Line], size: floa
         ax.annotate(text, (null, 0), (shift, -24), xycoords=("data", "axes fraction"),
                     textcoords="offset points", ha=align, va="center", size=size,
                     color=INK)  # fmt: skip
+    if not_as_reported(result).any():
+        ax.annotate("* not as reported: see the notes", (0.5, 0), (0, -70), color=INK,
+                    xycoords="axes fraction", textcoords="offset points", ha="center",
+                    va="center", size=size - 1)  # fmt: skip
     handles = [Line2D([], [], marker="s", color=INK, markersize=5, label="observed")]
     if any(line.kind == "study" and np.isfinite(line.second.estimate) for line in lines):
         handles.append(Line2D([], [], marker="o", color=BLUE, markerfacecolor="white",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.checks.rows import Row, study_intervals
@@ -66,6 +67,21 @@ def forest_lines(result: CrossCheck) -> tuple[Line, ...]:
     return (*_studies(result), *_pooled(result))
 
 
+def not_as_reported(result: CrossCheck) -> NDArray[np.bool_]:
+    """Tell, per study, whether its effect is not simply that of the numbers reported.
+
+    Made out of other numbers (medians, an assumed correlation), inflated for clusters, of a control
+    arm that it shares, or with 1/2 added to zero cells: the notes say which.
+    """
+    design = result.studies.design()
+    made = np.array([bool(text) for text in design.told])
+    shared = (design.shared is not None) & (design.rows_of_control > 1)
+    found: NDArray[np.bool_] = (
+        made | (design.design_effect != 1) | shared | result.effects.corrected
+    )
+    return found
+
+
 def _studies(result: CrossCheck) -> Iterator[Line]:
     effects, measure = result.effects, result.measure
     low, high = study_intervals(effects, result.level)
@@ -74,6 +90,7 @@ def _studies(result: CrossCheck) -> Iterator[Line]:
     label, shrunken = _shrunken(result)
     decimals = _decimals(result)
     counts = _counts(result)
+    marked = not_as_reported(result)
     yield Line(
         kind="head",
         label="Study",
@@ -83,7 +100,7 @@ def _studies(result: CrossCheck) -> Iterator[Line]:
     for i, study in enumerate(effects.study):
         yield Line(
             kind="study",
-            label=study,
+            label=f"{study}*" if marked[i] else study,
             counts=counts[i + 1],
             texts=(_text(observed[i], decimals), _text(shrunken[i], decimals)),
             mark=_mark(observed[i]),
@@ -140,8 +157,13 @@ def _counts(result: CrossCheck) -> list[tuple[str, str]]:
         return [("", "")] * (len(result.effects.study) + 1)
     c = result.studies.two_arm()
     treated = [f"{r}/{n}" for r, n in zip(c.events_treated, c.n_treated, strict=True)]
-    control = [f"{r:.12g}/{n:.12g}" for r, n in zip(c.events_control, c.n_control, strict=True)]
+    control = [f"{_n(r)}/{_n(n)}" for r, n in zip(c.events_control, c.n_control, strict=True)]
     return [result.studies.arms, *zip(treated, control, strict=True)]
+
+
+def _n(count: float) -> str:
+    """Write a count, or the part of one that a study keeps of a shared arm."""
+    return f"{count:.0f}" if float(count).is_integer() else f"{count:.1f}"
 
 
 def _percent(result: CrossCheck) -> str:

@@ -9,10 +9,11 @@ from bayesmeta.studies.arrays import (
     TwoArmMeans,
     TwoArmRates,
 )
+from bayesmeta.studies.kinds import HELD
 from bayesmeta.studies.library import available, load
 from bayesmeta.studies.read import read_studies
 from bayesmeta.studies.reading import Reading
-from bayesmeta.studies.table import HELD, StudyTable
+from bayesmeta.studies.table import StudyTable
 
 __all__ = [
     "HELD",

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmeta.scales import FloatArray
@@ -171,28 +170,3 @@ class Pairs:
     sd_pre: FloatArray
     n: IntArray
     r: FloatArray
-
-
-def pairs(study: tuple[str, ...], frame: pd.DataFrame) -> Pairs:
-    """Take the pairs of the studies from the rows of one group, one per study."""
-    names = ("mean_post", "sd_post", "mean_pre", "sd_pre", "r")
-    return Pairs(study=study, n=integers(frame["n"]), **{x: floats(frame[x]) for x in names})
-
-
-def shares(column: pd.Series, share: FloatArray) -> IntArray | FloatArray:
-    """Copy a column of counts, each times a share: whole numbers where all shares are 1."""
-    return integers(column) if (share == 1).all() else floats(column * share)
-
-
-def integers(column: pd.Series) -> IntArray:
-    """Copy a column into a read-only array of int64."""
-    array = column.to_numpy(dtype=np.int64, copy=True)
-    array.setflags(write=False)
-    return array
-
-
-def floats(column: pd.Series) -> FloatArray:
-    """Copy a column into a read-only array of float64."""
-    array = column.to_numpy(dtype=np.float64, copy=True)
-    array.setflags(write=False)
-    return array

@@ -8,8 +8,8 @@ import pandas as pd
 from bayesmeta.printed import Printed
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.cells import Cells
+from bayesmeta.studies.kinds import KEYS, NUMBERS
 from bayesmeta.studies.rules import MISSING, Sheet
-from bayesmeta.studies.table import KEYS, NUMBERS
 
 TREATED_CONTROL = ("treated", "control")
 

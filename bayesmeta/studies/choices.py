@@ -12,14 +12,14 @@ def unknown_studies(asked: Iterable[str], studies: Sequence[str]) -> Iterator[Pr
     """Find the labels that no study has."""
     for name in asked:
         if name not in studies:
-            yield Problem(study=name, what="no such study", fix=did_you_mean(name, studies))
+            yield Problem(study=str(name), what="no such study", fix=did_you_mean(name, studies))
 
 
 def unknown_outcome(asked: str, outcomes: Sequence[str]) -> Iterator[Problem]:
     """Say if there is no such outcome."""
     if asked not in outcomes:
         fix = did_you_mean(asked, outcomes)
-        yield Problem(column="outcome", value=asked, what="no such outcome", fix=fix)
+        yield Problem(column="outcome", value=str(asked), what="no such outcome", fix=fix)
 
 
 def unfit_arms(asked: Sequence[str], arm_names: Sequence[str]) -> Iterator[Problem]:
@@ -35,7 +35,7 @@ def unfit_arms(asked: Sequence[str], arm_names: Sequence[str]) -> Iterator[Probl
     for name in dict.fromkeys(asked):
         if name not in arm_names:
             fix = did_you_mean(name, arm_names)
-            yield Problem(column="arm", value=name, what="no such arm", fix=fix)
+            yield Problem(column="arm", value=str(name), what="no such arm", fix=fix)
     if asked[0] == asked[1]:
         what = "treated and control are the same arm"
         fix = f"Give two of: {listed(arm_names)}."

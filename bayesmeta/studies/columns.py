@@ -6,10 +6,17 @@ from dataclasses import replace
 
 from bayesmeta.errors import Problem
 from bayesmeta.studies.cells import Cells
-from bayesmeta.studies.estimates.spellings import SPELLINGS
+from bayesmeta.studies.correlations_within import PAIRED_COLUMNS
+from bayesmeta.studies.estimates.spellings import SPELLINGS, plain
+from bayesmeta.studies.kinds import KEYS, NUMBERS
 from bayesmeta.studies.layouts import KNOWN_COLUMNS, STUDY_NAMES, Layout
+from bayesmeta.studies.medians.rows import ARMS
 from bayesmeta.studies.refusal import did_you_mean, refusal
-from bayesmeta.studies.table import KEYS, NUMBERS
+
+_KNOWN = tuple(
+    dict.fromkeys((*KNOWN_COLUMNS, *PAIRED_COLUMNS, *(name for arm in ARMS for name in arm.five)))
+)
+_PLAIN = {plain(name): name for name in _KNOWN}
 
 
 def with_columns_by_hand(cells: Cells, columns: Mapping[str, str]) -> tuple[Cells, tuple[str, ...]]:
@@ -41,7 +48,7 @@ def with_columns_by_hand(cells: Cells, columns: Mapping[str, str]) -> tuple[Cell
 
 
 def with_known_names(cells: Cells) -> tuple[Cells, tuple[str, ...]]:
-    """Rename what differs from a known column in case only, and find the study label.
+    """Rename what differs from a known column in its capitals and signs only; find the label.
 
     Returns
     -------
@@ -49,11 +56,11 @@ def with_known_names(cells: Cells) -> tuple[Cells, tuple[str, ...]]:
         The table with its columns renamed, and notes that say so.
     """
     columns = list(cells.frame.columns)
-    lowered = Counter(column.lower() for column in columns)
+    times = Counter(plain(column) for column in columns)
     rename = {
-        column: column.lower()
+        column: _PLAIN[plain(column)]
         for column in columns
-        if column.lower() in KNOWN_COLUMNS and lowered[column.lower()] == 1
+        if plain(column) in _PLAIN and times[plain(column)] == 1
     }
     names = [rename.get(column, column) for column in columns]
     if "study" not in names:
@@ -104,7 +111,7 @@ def taken_names(cells: Cells, layout: Layout) -> Iterator[Problem]:
 
 def _misnamed(names: list[str], columns: Mapping[str, str]) -> Iterator[Problem]:
     """Find what is wrong with the names that a user gave to columns."""
-    known = dict.fromkeys((*KNOWN_COLUMNS, *SPELLINGS))
+    known = dict.fromkeys((*_KNOWN, *SPELLINGS))
     times = Counter(columns.values())
     for new, old in columns.items():
         if new not in known:

@@ -8,8 +8,8 @@ from scipy.special import stdtrit
 from bayesmeta.errors import Problem
 from bayesmeta.studies.assemble import parse_numbers
 from bayesmeta.studies.derived import Derived, blank_cells, counted_rows
-from bayesmeta.studies.reading import Reading
-from bayesmeta.studies.rules import Sheet
+from bayesmeta.studies.reading import Reading, unused
+from bayesmeta.studies.rules import LARGEST_NUMBER, Sheet
 
 _WAYS = (
     "Give it in a column r; or sd_change, t or p of the paired comparison, from which it follows; "
@@ -90,8 +90,8 @@ def within_correlations(sheet: Sheet, reading: Reading) -> Derived:
     if not sheet.layout.kind.startswith("paired"):
         if assumed is None:
             return Derived()
-        what = "a correlation is given, but this table does not hold two measurements of one person"
-        return Derived(problems=(Problem(what=what, fix="Leave it out."),))
+        why = "this table does not hold two measurements of one person"
+        return Derived(problems=(unused(reading, "correlation", why),))
     frame = sheet.cells.frame
     there = [column for column in PAIRED_COLUMNS if column in frame]
     parsed = parse_numbers(sheet.cells, there)
@@ -137,7 +137,7 @@ def _from(
 ) -> tuple[float, Problem | None]:
     """Give the correlation that a cell tells, and why it tells none."""
     post, sd1, pre, sd2, n = (sheet.numbers[name][i] for name in sheet.layout.groups[0][:5])
-    known = _all_numbers(post, sd1, pre, sd2, n) and sd1 > 0 and sd2 > 0 and n >= 2
+    known = min(sd1, sd2) * LARGEST_NUMBER > 1 and n >= 2 and _measurable(post, pre, sd1, sd2)
 
     def at(what: str, fix: str) -> tuple[float, Problem]:
         return 0.0, sheet.at(i, column, what, fix)
@@ -152,6 +152,8 @@ def _from(
         return value, None
     if not known:
         return 0.0, None  # the other cells of the row are told by the rules
+    if value != 0 and not _measurable(value, 1 / value):
+        return at("a number beyond measure", "Check the digits.")
     if source == "p":
         if not 0 < value < 1:
             return at("no p value between 0 and 1", "Check the digits.")
@@ -173,5 +175,6 @@ def _from(
     return r, None
 
 
-def _all_numbers(*values: float) -> bool:
-    return not any(np.isnan(value) for value in values)
+def _measurable(*values: float) -> bool:
+    """Say that these are numbers, none so large that its square may overflow."""
+    return all(abs(value) < LARGEST_NUMBER for value in values)  # false for nan

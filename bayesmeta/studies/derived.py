@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bayesmeta.errors import Problem
 from bayesmeta.scales import FloatArray
+from bayesmeta.studies.reading import Reading
 from bayesmeta.studies.rules import MISSING, Sheet
 
 NOTHING: Mapping[str, FloatArray] = MappingProxyType({})
@@ -41,6 +42,20 @@ class Derived:
     told: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+
+def made_before(sheet: Sheet, reading: Reading) -> Derived:  # noqa: ARG001  a table tells it all
+    """Keep what a column `derived` says of numbers that were made before, row by row.
+
+    The frame of a study table has such a column, so that its marks survive being read again.
+    """
+    if "derived" not in sheet.cells.frame:
+        return Derived()
+    texts = zip(sheet.cells.frame["derived"].tolist(), blank_cells(sheet, "derived"), strict=True)
+    told = tuple("" if blank else text for text, blank in texts)
+    rows = [i for i, text in enumerate(told) if text]
+    note = f"marked in column derived as made, not reported: {counted_rows(sheet, rows)}"
+    return Derived(used=frozenset({"derived"}), told=told, notes=(note,) if rows else ())
 
 
 def derived_frame(parts: Sequence[Derived], index: pd.Index) -> pd.DataFrame:

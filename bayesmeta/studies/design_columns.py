@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pandas as pd
 
 from bayesmeta.errors import Problem
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.assemble import parse_numbers
 from bayesmeta.studies.derived import Derived, blank_cells, counted_rows, named_rows
-from bayesmeta.studies.reading import Reading
+from bayesmeta.studies.layouts import LayoutKind
+from bayesmeta.studies.reading import Reading, unused
 from bayesmeta.studies.rules import Sheet
-from bayesmeta.studies.trial_design import DESIGN_COLUMNS
 
+_CLUSTER_COLUMNS = ("icc", "cluster_size", "design_effect")
 _YES, _NO = ("yes", "true", "1", "y"), ("no", "false", "0", "n")
 _SHARE_WAYS = (
     "Say what to do about it: shared='split' divides the control arm among its rows, "
@@ -33,11 +33,12 @@ def design_effects(sheet: Sheet, reading: Reading) -> Derived:  # noqa: ARG001  
     """
     frame, cells = sheet.cells.frame, sheet.cells
     kind = sheet.layout.kind
-    columns = [name for name in ("icc", "cluster_size", "design_effect") if name in frame]
-    if "design_effect" not in columns and columns != ["icc", "cluster_size"]:
+    columns = [name for name in _CLUSTER_COLUMNS if name in frame]
+    if kind == "correlation" or not columns:
         return Derived()
-    if kind == "correlation":
-        return Derived()
+    if columns in (["icc"], ["cluster_size"]):
+        other = {"icc": "cluster_size", "cluster_size": "icc"}[columns[0]]
+        return Derived(notes=(f"{columns[0]} without {other}: no design effect is made of it",))
     if kind == "contrast" and "unadjusted" not in frame:
         note = (
             "standard errors taken to allow for clusters already; a column unadjusted with yes "
@@ -62,7 +63,7 @@ def design_effects(sheet: Sheet, reading: Reading) -> Derived:  # noqa: ARG001  
     if not problems:
         problems.extend(_arms_differ(sheet, effect))
     rows = [int(i) for i in np.flatnonzero(effect != 1)]
-    note = f"variances times the design effect of cluster trials in {counted_rows(sheet, rows)}"
+    note = f"cluster trials, with a design effect, in {counted_rows(sheet, rows)}"
     return Derived(
         columns={"design_effect": effect.tolist()},
         used=frozenset(used),
@@ -75,13 +76,13 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
     """Give the label of the control arm of every row of a wide table where some are shared."""
     frame = sheet.cells.frame
     if "shared_control" not in frame or not sheet.layout.wide:
-        if reading.shared is not None:
-            what = "shared is given, but no column shared_control says which rows share an arm"
+        if reading.shared is not None and "shared_control" not in frame:
+            why = "no column shared_control says which rows share an arm"
             fix = (
                 "Add the column to a table with both arms in a row: the same label in the rows "
                 "of one control arm, empty elsewhere; or leave shared out."
             )
-            return Derived(problems=(Problem(what=what, fix=fix),))
+            return Derived(problems=(unused(reading, "shared", why, fix),))
         return Derived(notes=tuple(_may_share(sheet)))
     blank = blank_cells(sheet, "shared_control")
     labels = ["" if empty else text for empty, text in zip(blank, frame["shared_control"],
@@ -91,21 +92,14 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
     for i, key in enumerate(zip(outcomes, labels, strict=True)):
         groups.setdefault(key, []).append(i)
     groups = {key: rows for key, rows in groups.items() if key[1] and len(rows) > 1}
-    problems = []
+    problems = list(_unlike(sheet, groups.values()))
     if groups and reading.shared is None:
         first = next(iter(groups.values()))
         what = f"several rows share this control arm: {named_rows(sheet, first)}"
         problems.append(sheet.at(first[0], "shared_control", what, _SHARE_WAYS))
-    for rows in groups.values():
-        for column in _control_columns(sheet):
-            for i in rows[1:]:
-                if sheet.numbers[column][i] != sheet.numbers[column][rows[0]]:
-                    what = f"not as in study {sheet.text(rows[0], 'study')!r}, whose arm it is"
-                    fix = "Correct it, or the label in shared_control."
-                    problems.append(sheet.at(i, column, what, fix))
-    done = {"split": "divided among them", "covariance": "kept whole", None: ""}[reading.shared]
+    done = {"split": "to be divided among them", "covariance": "to be kept whole", None: ""}
     notes = [
-        f"one control arm of {named_rows(sheet, rows)}, {done}: see the notes of the effects"
+        f"one control arm of {named_rows(sheet, rows)}, {done[reading.shared]}"
         for rows in groups.values()
     ]
     return Derived(
@@ -116,7 +110,7 @@ def shared_controls(sheet: Sheet, reading: Reading) -> Derived:
     )
 
 
-def reserved_names(covariates: Iterable[str]) -> Iterator[Problem]:
+def reserved_names(covariates: Iterable[str], kind: LayoutKind) -> Iterator[Problem]:
     """Find covariates that bear the name of a column that the reader makes, and are not used."""
     fixes = {
         "design_effect": "Add a column unadjusted (yes: inflate the variance) to estimates; or "
@@ -124,10 +118,15 @@ def reserved_names(covariates: Iterable[str]) -> Iterator[Problem]:
         "shared_control": "It is for tables with both arms of a comparison in one row: remove it; "
         "select(arms=...) counts no arm twice.",
     }
+    if kind == "contrast":
+        fixes["shared_control"] = (
+            "Estimates do not tell how precise their control arm is: give the data of both arms, "
+            "or keep one comparison of each trial."
+        )
     for name in covariates:
-        if name in DESIGN_COLUMNS:
+        if name in fixes:
             what = "the reader keeps a column of this name, and cannot use this one"
-            yield Problem(column=name, what=what, fix=fixes.get(name, "Rename it."))
+            yield Problem(column=name, what=what, fix=fixes[name])
 
 
 def _cluster_problems(
@@ -191,16 +190,31 @@ def _control_columns(sheet: Sheet) -> tuple[str, ...]:
     return sheet.layout.groups[1]
 
 
+def _unlike(sheet: Sheet, groups: Iterable[list[int]]) -> Iterator[Problem]:
+    """Find rows of one control arm that do not agree about it, or about its clusters."""
+    told = [name for name in _CLUSTER_COLUMNS if name in sheet.cells.frame]
+    numbers = {**sheet.numbers, **parse_numbers(sheet.cells, told)}
+    for rows in groups:
+        for column in (*_control_columns(sheet), *told):
+            cells = numbers[column]
+            for i in rows[1:]:
+                if not np.array_equal(cells[i], cells[rows[0]], equal_nan=True):
+                    what = f"not as in study {sheet.text(rows[0], 'study')!r}, whose arm it is"
+                    fix = "Correct it, or the label in shared_control."
+                    yield sheet.at(i, column, what, fix)
+
+
 def _may_share(sheet: Sheet) -> Iterator[str]:
     """Say which rows look like comparisons of one trial with one control arm."""
     if not sheet.layout.wide or "study" not in sheet.cells.written:
         return
-    outcome = sheet.cells.frame.get("outcome", pd.Series("", index=sheet.cells.frame.index))
+    frame = sheet.cells.frame
+    outcomes = frame["outcome"].tolist() if "outcome" in frame else [""] * len(frame)
+    words = [text.split(maxsplit=1)[:1] for text in frame["study"].tolist()]
+    cells = np.stack([sheet.numbers[column] for column in _control_columns(sheet)], axis=1).tolist()
     alike: dict[tuple[object, ...], list[int]] = {}
-    for i in range(len(outcome)):
-        words = sheet.text(i, "study").split()
-        cells = tuple(float(sheet.numbers[column][i]) for column in _control_columns(sheet))
-        alike.setdefault((words[0] if words else "", outcome.iloc[i], *cells), []).append(i)
+    for i, (word, outcome, arm) in enumerate(zip(words, outcomes, cells, strict=True)):
+        alike.setdefault((*word, outcome, *arm), []).append(i)
     for rows in alike.values():
         if len(rows) > 1:
             yield (

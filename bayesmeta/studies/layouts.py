@@ -212,12 +212,12 @@ def unreadable(columns: Collection[str]) -> Problem:
     "the columns study, arm, event, n fit no known layout (missing: events; 'event' is near it)"
     """
     what = f"the columns {', '.join(columns)} fit no known layout"
-    for layout in LAYOUTS:
-        missing = [name for name in layout.required if name not in columns]
-        if len(missing) == 1 and len(layout.required) > 2:
-            near = get_close_matches(missing[0], set(columns) - set(KNOWN_COLUMNS), n=1)
-            what += f" (missing: {missing[0]}" + (f"; {near[0]!r} is near it)" if near else ")")
-            break
+    lacking = [(one, [name for name in one.required if name not in columns]) for one in LAYOUTS]
+    almost = [(one, names) for one, names in lacking if len(names) == 1 and len(one.required) > 2]
+    if almost:
+        _, (missing,) = max(almost, key=lambda pair: len(pair[0].required))
+        near = get_close_matches(missing, set(columns) - set(KNOWN_COLUMNS), n=1)
+        what += f" (missing: {missing}" + (f"; {near[0]!r} is near it)" if near else ")")
     by_hand = "columns={'events': 'deaths'} (--columns events=deaths)"
     known = " | ".join(", ".join(layout.required) for layout in LAYOUTS)
     return Problem(

@@ -1,7 +1,7 @@
 """From a file or a frame to a validated study table."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,16 +29,17 @@ from bayesmeta.studies.columns import (
     without_empty_outcome,
 )
 from bayesmeta.studies.correlations_within import within_correlations
-from bayesmeta.studies.derived import Derived, derived_frame
+from bayesmeta.studies.derived import Derived, derived_frame, made_before
 from bayesmeta.studies.design_columns import design_effects, reserved_names, shared_controls
 from bayesmeta.studies.estimates.columns import (
     EstimateColumns,
     contradictions,
     find_estimates,
+    imprecise,
     unasked,
 )
 from bayesmeta.studies.estimates.frames import estimate_frames
-from bayesmeta.studies.estimates.parse import parse_estimates
+from bayesmeta.studies.estimates.parse import Estimates, parse_estimates
 from bayesmeta.studies.estimates.rules import estimate_problems
 from bayesmeta.studies.layouts import Layout, find_layout, unreadable
 from bayesmeta.studies.medians.rows import means_of_medians, with_blank_means
@@ -49,6 +50,7 @@ from bayesmeta.studies.rules import Sheet, problems_of
 from bayesmeta.studies.table import StudyTable
 
 DERIVE: tuple[Callable[[Sheet, Reading], Derived], ...] = (
+    made_before,
     means_of_medians,
     within_correlations,
     design_effects,
@@ -82,7 +84,7 @@ def read_studies(
     - the data rows that RevMan exports, which become one of these.
 
     ``icc`` and ``cluster_size``, or ``design_effect``, tell of cluster trials; ``shared_control``
-    which rows have one control arm.
+    which rows have one control arm; ``derived`` what in a row was made, not reported.
 
     ``outcome`` may name the outcome in all of them. The study label may also be called trial,
     author, authors, studlab or slab.
@@ -149,20 +151,11 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
     used = frozenset().union(*(part.used for part in derived))
     for part in derived:
         sheet = replace(sheet, numbers={**sheet.numbers, **part.numbers})
-    problems = [
-        *(p for p in taken_names(cells, layout) if p.column not in used),
-        *reserved_names(name for name in covariate_columns(cells, layout) if name not in used),
-        *unasked(reading, layout, form),
-        *(problem for part in derived for problem in part.problems),
-        *problems_of(sheet),
-    ]
-    if estimates is not None:
-        problems += contradictions(cells, estimates.columns, reading)
-        problems += estimate_problems(sheet, estimates)
+    covariates = [name for name in covariate_columns(cells, layout) if name not in used]
+    problems = _problems(sheet, reading, estimates, derived, covariates)
     if problems:
         raise refusal(cells.source, _in_order(problems, {**own, **reading.columns}))
 
-    covariates = tuple(name for name in covariate_columns(cells, layout) if name not in used)
     told = layout.told if form is None else form.told
     notes = (told, *by_hand, *exported, *renamed, *emptied, *numbered, *cells.notes)
     notes = (*notes, *(note for part in derived for note in part.notes))
@@ -182,11 +175,36 @@ def _read(cells: Cells, reading: Reading) -> StudyTable:
         arms=TREATED_CONTROL if layout.wide else None,
         notes=notes,
         measure=None if form is None else form.measure,
+        ratios=form is not None and form.ratio,
         shared=reading.shared,
         _frame=frame.reset_index(drop=True),
         _printed=cells.frame[list(layout.numbers)] if written else None,
         _provenance=provenance,
     )
+
+
+def _problems(
+    sheet: Sheet,
+    reading: Reading,
+    estimates: Estimates | None,
+    derived: Sequence[Derived],
+    covariates: Sequence[str],
+) -> list[Problem]:
+    """Collect what is wrong with a table, and with what was told about it."""
+    cells, layout = sheet.cells, sheet.layout
+    used = frozenset().union(*(part.used for part in derived))
+    form = None if estimates is None else estimates.columns
+    problems = [
+        *(p for p in taken_names(cells, layout) if p.column not in used),
+        *reserved_names(covariates, layout.kind),
+        *unasked(reading, layout, form),
+        *(problem for part in derived for problem in part.problems),
+        *problems_of(sheet),
+    ]
+    if estimates is not None:
+        problems += contradictions(cells, estimates.columns, reading)
+        problems += estimate_problems(sheet, estimates)
+    return problems
 
 
 def _recognise(cells: Cells, reading: Reading) -> tuple[Layout, EstimateColumns | None]:
@@ -196,7 +214,7 @@ def _recognise(cells: Cells, reading: Reading) -> tuple[Layout, EstimateColumns 
         form = find_estimates(cells, reading)
         layout = None if form is None else Layout(kind="contrast", numbers=form.columns)
     if layout is None:
-        problem = unreadable(tuple(cells.frame.columns))
+        problem = imprecise(cells) or unreadable(tuple(cells.frame.columns))
         raise refusal(cells.source, [*cells.problems, problem])
     return layout, form
 

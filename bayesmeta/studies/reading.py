@@ -91,7 +91,26 @@ def as_level(number: float) -> float:
     return share
 
 
+def unused(reading: Reading, name: str, why: str, fix: str = "Leave it out.") -> Problem:
+    """Say that something was told for which the table has no use."""
+    value = repr(getattr(reading, name))
+    return Problem(column=name, value=value, what=f"told, but {why}", fix=fix)
+
+
 def _problems(reading: Reading) -> Iterator[Problem]:
+    columns = reading.columns
+    texts = isinstance(columns, Mapping) and all(
+        isinstance(word, str) for pair in columns.items() for word in pair
+    )
+    if not texts:
+        fix = "Write columns={'events': 'deaths'}, for example."
+        what = "not a mapping of known names to names of columns"
+        yield Problem(column="columns", value=repr(columns), what=what, fix=fix)
+    for name, example in (("measure", "HR"), ("analysis", "1.2")):
+        value = getattr(reading, name)
+        if value is not None and not isinstance(value, str):
+            fix = f"Write {example!r}, in quotation marks."
+            yield Problem(column=name, value=repr(value), what="not a text", fix=fix)
     for name, known in CHOICES.items():
         value = getattr(reading, name)
         if value is not None and value not in known:

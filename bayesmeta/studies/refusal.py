@@ -42,7 +42,7 @@ def listed(labels: Iterable[str]) -> str:
     return ", ".join(repr(label) for label in labels)
 
 
-def did_you_mean(label: str, known: Iterable[str]) -> str:
+def did_you_mean(label: object, known: Iterable[str]) -> str:
     """Suggest the nearest known label, or list what there is.
 
     Examples
@@ -53,7 +53,7 @@ def did_you_mean(label: str, known: Iterable[str]) -> str:
     "There are: 'IL-2RA', 'control'."
     """
     by_lower = {name.lower(): name for name in known}
-    near = get_close_matches(label.lower(), by_lower, n=1)
+    near = get_close_matches(str(label).lower(), by_lower, n=1)
     if near:
         return f"Did you mean {by_lower[near[0]]!r}?"
     return f"There are: {listed(by_lower.values())}." if by_lower else "There are none."

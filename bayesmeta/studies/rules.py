@@ -19,7 +19,7 @@ from bayesmeta.studies.layouts import Layout, LayoutKind
 
 MISSING = ("", "na", "n/a", "nan", "none", "null", ".", "-", "?")
 _LARGEST_COUNT = 2**53
-_LARGEST_NUMBER = 1e100
+LARGEST_NUMBER = 1e100  # beyond it, or below its inverse, squares may overflow
 _MEASURED = (
     *("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ri"),
     *("mean_post", "sd_post", "mean_pre", "sd_pre", "r"),
@@ -170,9 +170,9 @@ def deviations_unfit(sheet: Sheet) -> Iterator[Problem]:
             what = "an arm of fewer than 2 patients has no standard deviation"
             yield sheet.at(i, n, what, "Correct or remove the study.")
         for column in (mean, sd):
-            for i in _rows(np.abs(sheet.numbers[column]) > _LARGEST_NUMBER):
+            for i in _rows(np.abs(sheet.numbers[column]) > LARGEST_NUMBER):
                 yield sheet.at(i, column, "too large a number", "Check the digits.")
-        for i in _rows((sheet.numbers[sd] > 0) & (sheet.numbers[sd] < 1 / _LARGEST_NUMBER)):
+        for i in _rows((sheet.numbers[sd] > 0) & (sheet.numbers[sd] < 1 / LARGEST_NUMBER)):
             yield sheet.at(i, sd, "too small a standard deviation", "Check the digits.")
 
 
@@ -181,7 +181,7 @@ def times_not_positive(sheet: Sheet) -> Iterator[Problem]:
     for _, time in sheet.layout.groups:
         for i in _rows(sheet.numbers[time] <= 0):
             yield sheet.at(i, time, "no person-time", "Correct or remove the study.")
-        far = (sheet.numbers[time] > _LARGEST_NUMBER) | (sheet.numbers[time] < 1 / _LARGEST_NUMBER)
+        far = (sheet.numbers[time] > LARGEST_NUMBER) | (sheet.numbers[time] < 1 / LARGEST_NUMBER)
         for i in _rows(far & (sheet.numbers[time] > 0)):
             yield sheet.at(i, time, "a person-time beyond measure", "Check the digits.")
 

@@ -7,7 +7,7 @@ from typing import cast
 import pandas as pd
 
 from bayesmeta.errors import Problem
-from bayesmeta.studies import choices
+from bayesmeta.studies import choices, extract
 from bayesmeta.studies.arrays import (
     Contrasts,
     Correlations,
@@ -16,63 +16,22 @@ from bayesmeta.studies.arrays import (
     TwoArmCounts,
     TwoArmMeans,
     TwoArmRates,
-    floats,
-    integers,
-    pairs,
-    shares,
 )
+from bayesmeta.studies.kinds import HELD, KEYS, MEASURED_BY, NUMBERS
 from bayesmeta.studies.layouts import LayoutKind
 from bayesmeta.studies.reading import SharedControl
 from bayesmeta.studies.refusal import refusal
 from bayesmeta.studies.trial_design import DESIGN_COLUMNS, TrialDesign, trial_design
-
-KEYS: dict[LayoutKind, tuple[str, ...]] = {
-    "binary": ("study", "arm", "outcome"),
-    "means": ("study", "arm", "outcome"),
-    "rates": ("study", "arm", "outcome"),
-    "single": ("study", "outcome"),
-    "paired": ("study", "outcome"),
-    "paired arms": ("study", "arm", "outcome"),
-    "correlation": ("study", "outcome"),
-    "contrast": ("study", "outcome"),
-}
-NUMBERS: dict[LayoutKind, tuple[str, ...]] = {
-    "binary": ("events", "n"),
-    "means": ("mean", "sd", "n"),
-    "rates": ("events", "time"),
-    "single": ("events", "n"),
-    "paired": ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),
-    "paired arms": ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),
-    "correlation": ("r", "n"),
-    "contrast": ("estimate", "se", "variance"),
-}
-HELD: dict[LayoutKind, str] = {
-    "binary": "counts",
-    "means": "means",
-    "rates": "events and person-time",
-    "single": "counts of one group",
-    "paired": "two measurements of the same persons",
-    "paired arms": "two measurements of the same persons in two arms",
-    "correlation": "correlations",
-    "contrast": "contrasts",
-}
-_MEASURES: dict[LayoutKind, str] = {
-    "binary": "counts, such as OR",
-    "means": "means, such as MD",
-    "rates": "rates, such as IRR",
-    "single": "one group, such as PLO",
-    "paired": "two measurements of the same persons, such as MC",
-    "paired arms": "two measurements of the same persons, such as MC",
-    "correlation": "correlations, such as ZCOR",
-    "contrast": "contrasts, such as GEN",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StudyTable:
     """What was observed: validated once, never changed.
 
-    Made by `read_studies` and `load`. Every method gives a new table.
+    Made by `read_studies` and `load`. `select`, `drop` and `append` give a new table; `two_arm`,
+    `means`, `rates`, `paired`, `single`, `correlations` and `contrast` give read-only arrays,
+    studies in the order of the table, and raise StudyTableError for a table of other data, with
+    several outcomes, or whose arms are not chosen.
 
     Attributes
     ----------
@@ -89,6 +48,8 @@ class StudyTable:
         Where bundled data come from.
     measure : str or None
         Measure of the estimates of a contrast-level table, where it is known.
+    ratios : bool
+        The estimates of a contrast-level table were ratios, and are logarithms here.
     shared : {"split", "covariance"} or None
         What is done about a control arm that several studies share.
 
@@ -106,6 +67,7 @@ class StudyTable:
     notes: tuple[str, ...] = ()
     citation: str = ""
     measure: str | None = None
+    ratios: bool = False
     shared: SharedControl | None = None
     _frame: pd.DataFrame = field(repr=False)
     _printed: pd.DataFrame | None = field(default=None, repr=False)
@@ -248,7 +210,8 @@ class StudyTable:
         Parameters
         ----------
         other : StudyTable
-            Same layout, arms and measure; no row of a study that this table has already.
+            Same layout, arms and measure; no row of a study that this table has already; shared
+            control arms, if both have some, treated alike.
 
         Returns
         -------
@@ -273,6 +236,8 @@ class StudyTable:
             self,
             source=f"{self.source} + {other.source}",
             notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
+            ratios=self.ratios or other.ratios,
+            shared=self.shared or other.shared,
             citation="; ".join(dict.fromkeys(filter(None, (self.citation, other.citation)))),
             _frame=pd.concat([self._frame, other._frame], ignore_index=True),
             _printed=_joined(self._printed, other._printed),
@@ -280,158 +245,40 @@ class StudyTable:
         )
 
     def two_arm(self) -> TwoArmCounts:
-        """Give the counts of the treated and the control arm, study by study.
-
-        Returns
-        -------
-        TwoArmCounts
-            Read-only arrays, studies in the order of the table.
-
-        Raises
-        ------
-        StudyTableError
-            Contrast-level data, arms not chosen, or several outcomes.
-        """
-        treated, control = self._two_arms("binary")
-        design = self.design()
-        share = design.control_share
-        return TwoArmCounts(
-            study=self.studies,
-            events_treated=integers(treated["events"]),
-            n_treated=integers(treated["n"]),
-            events_control=shares(control["events"], share),
-            n_control=shares(control["n"], share),
-            design_effect=design.design_effect if design.clustered else None,
-            correlated=design.correlated,
-        )
+        """Give the counts of the treated and the control arm, study by study."""
+        return extract.two_arm_counts(self.studies, *self._two_arms("binary"), self.design())
 
     def means(self) -> TwoArmMeans:
-        """Give means, standard deviations and sizes of the two arms, study by study.
-
-        Returns
-        -------
-        TwoArmMeans
-            Read-only arrays, studies in the order of the table.
-
-        Raises
-        ------
-        StudyTableError
-            Other data than means, arms not chosen, or several outcomes.
-        """
-        treated, control = self._two_arms("means")
-        share = self.design().control_share
-        return TwoArmMeans(
-            study=self.studies,
-            mean_treated=floats(treated["mean"]),
-            sd_treated=floats(treated["sd"]),
-            n_treated=integers(treated["n"]),
-            mean_control=floats(control["mean"]),
-            sd_control=floats(control["sd"]),
-            n_control=shares(control["n"], share),
-        )
+        """Give means, standard deviations and sizes of the two arms, study by study."""
+        return extract.two_arm_means(self.studies, *self._two_arms("means"), self.design())
 
     def rates(self) -> TwoArmRates:
-        """Give events and person-time of the two arms, study by study.
-
-        Returns
-        -------
-        TwoArmRates
-            Read-only arrays, studies in the order of the table.
-
-        Raises
-        ------
-        StudyTableError
-            Other data than events and person-time, arms not chosen, or several outcomes.
-        """
-        treated, control = self._two_arms("rates")
-        share = self.design().control_share
-        return TwoArmRates(
-            study=self.studies,
-            events_treated=integers(treated["events"]),
-            time_treated=floats(treated["time"]),
-            events_control=shares(control["events"], share),
-            time_control=floats(control["time"] * share),
-        )
+        """Give events and person-time of the two arms, study by study."""
+        return extract.two_arm_rates(self.studies, *self._two_arms("rates"), self.design())
 
     def paired(self) -> tuple[Pairs, ...]:
-        """Give two measurements of the same persons: of one group, or of treated and control.
-
-        Returns
-        -------
-        tuple of Pairs
-            One or two; read-only arrays, studies in the order of the table.
-
-        Raises
-        ------
-        StudyTableError
-            Other data than pairs, arms not chosen, or several outcomes.
-        """
+        """Give two measurements of the same persons: of one group, or of treated and control."""
         two = self.layout == "paired arms"
         groups = self._two_arms("paired arms") if two else [self._rows("paired")]
-        return tuple(pairs(self.studies, group) for group in groups)
+        return tuple(extract.pairs(self.studies, group) for group in groups)
 
     def design(self) -> TrialDesign:
         """Give what the effects need to know of the design of each trial: one outcome only."""
         return trial_design(self._frame, self.studies, self.shared)
 
     def single(self) -> SingleCounts:
-        """Give the counts of studies of one group.
-
-        Returns
-        -------
-        SingleCounts
-            Read-only arrays, studies in the order of the table.
-
-        Raises
-        ------
-        StudyTableError
-            Other data than counts of one group, or several outcomes.
-        """
-        frame = self._rows("single")
-        return SingleCounts(
-            study=self.studies, events=integers(frame["events"]), n=integers(frame["n"])
-        )
+        """Give the counts of studies of one group."""
+        return extract.single_counts(self.studies, self._rows("single"))
 
     def correlations(self) -> Correlations:
-        """Give the correlations, study by study.
-
-        Returns
-        -------
-        Correlations
-            Read-only arrays, studies in the order of the table.
-
-        Raises
-        ------
-        StudyTableError
-            Other data than correlations, or several outcomes.
-        """
-        frame = self._rows("correlation")
-        return Correlations(study=self.studies, r=floats(frame["r"]), n=integers(frame["n"]))
+        """Give the correlations, study by study."""
+        return extract.correlations(self.studies, self._rows("correlation"))
 
     def contrast(self) -> Contrasts:
-        """Give the estimates and their variances, study by study.
-
-        Returns
-        -------
-        Contrasts
-            Read-only arrays, studies in the order of the table.
-
-        Raises
-        ------
-        StudyTableError
-            Counts instead of contrasts, or several outcomes.
-        """
+        """Give the estimates and their variances, study by study."""
         frame = self._rows("contrast")
         came = cast("pd.DataFrame", self._provenance)  # every table of contrasts has it
-        return Contrasts(
-            study=self.studies,
-            estimate=floats(frame["estimate"]),
-            variance=floats(frame["variance"]),
-            se_low=floats(came["se_low"]),
-            se_high=floats(came["se_high"]),
-            how=tuple(came["how"]),
-            notes=tuple(came["note"]),
-        )
+        return extract.contrasts(self.studies, frame, came)
 
     def _two_arms(self, layout: LayoutKind) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Give the rows of the treated and of the control arm, one per study."""
@@ -452,7 +299,7 @@ class StudyTable:
     def _require(self, layout: LayoutKind) -> None:
         if self.layout != layout:
             what = f"the table holds {HELD[self.layout]}, not {HELD[layout]}"
-            self._refuse([Problem(what=what, fix=f"Use a measure for {_MEASURES[self.layout]}.")])
+            self._refuse([Problem(what=what, fix=f"Use a measure for {MEASURED_BY[self.layout]}.")])
 
     def _labels(self, column: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self._frame[column].tolist()))
@@ -474,7 +321,7 @@ class StudyTable:
     def _misfits(self, other: "StudyTable") -> list[Problem]:
         for name in ("layout", "arms", "measure", "shared"):
             mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
+            if mine != theirs and not (name == "shared" and None in (mine, theirs)):
                 what = f"the {name} of {other.source} is {theirs}, here it is {mine}"
                 return [Problem(column=name, what=what, fix="Join tables of one kind only.")]
         if bool(self.outcomes) != bool(other.outcomes):

@@ -122,3 +122,12 @@ def test_effects_are_read_only():
     for array in (effects.y, effects.S, effects.corrected):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
+
+
+def test_arcsine_differences_of_full_arms_are_not_said_to_come_from_an_added_half():
+    full = np.array([20])
+    counts = TwoArmCounts(
+        study=("A",), events_treated=full, n_treated=full, events_control=full, n_control=full
+    )
+    effects = binary_effects(counts, MEASURES["AS"], correction="only0", source="trials.csv")
+    assert effects.notes == ()

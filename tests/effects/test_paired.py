@@ -250,3 +250,14 @@ def test_cohens_d_is_the_difference_in_pooled_deviations_without_correction():
     assert_allclose(effects.S, [1 / 155 + 1 / 156 + d**2 / 622], rtol=CLOSED)
     # the exact factor of Hedges (1981) is 1 - 3/(4 m - 1) to its order
     assert_allclose(compute_effects(table, "SMD").y, d * (1 - 3 / (4 * 309 - 1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sd_pre", "t", "what"),
+    [("1e-310", "2", "too small"), ("2", "1e308", "beyond measure"), ("2", "1e-310", "beyond")],
+)
+def test_numbers_of_pairs_beyond_measure_are_refused(sd_pre, t, what):
+    columns = ["study", "mean_post", "sd_post", "mean_pre", "sd_pre", "n", "t"]
+    frame = pd.DataFrame([["A", "5", "2", "6", sd_pre, "20", t]], columns=columns)
+    with pytest.raises(StudyTableError, match=what):
+        read_studies(frame)

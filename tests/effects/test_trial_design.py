@@ -135,8 +135,10 @@ def test_capitals_in_the_names_of_design_columns_make_no_difference():
     assert_allclose(table.design().design_effect, [2])
 
 
-def test_an_icc_alone_stays_a_covariate():
-    assert _read(BINARY + " icc", ["A", 12, 80, 20, 90, 0.1]).covariates == ("icc",)
+def test_an_icc_alone_stays_a_covariate_and_is_said_to_make_no_design_effect():
+    table = _read(BINARY + " icc", ["A", 12, 80, 20, 90, 0.1])
+    assert table.covariates == ("icc",)
+    assert "icc without cluster_size: no design effect is made of it" in table.notes
 
 
 # ---- shared control arms ----------------------------------------------------------------------
@@ -338,8 +340,8 @@ def test_tables_with_one_label_for_two_control_arms_are_not_joined():
     [
         ("study yi vi design_effect", ["A", 0.1, 0.2, 1.5], "Add a column unadjusted"),
         ("study ri ni design_effect", ["A", 0.1, 20, 1.5], "not for correlations"),
-        ("study yi vi shared_control", ["A", 0.1, 0.2, "x"], "both arms of a comparison"),
-        ("study yi vi derived", ["A", 0.1, 0.2, "x"], "Rename it"),
+        ("study yi vi shared_control", ["A", 0.1, 0.2, "x"], "the data of both arms"),
+        ("study arm events n shared_control", ["A", "x", 1, 9, "x"], "select(arms=...)"),
     ],
 )
 def test_a_design_column_that_cannot_be_used_is_refused_and_not_kept_unused(columns, row, fix):
@@ -356,3 +358,47 @@ def test_a_cross_check_and_its_forest_show_correlated_effects():
         rows = check.to_frame()
         assert {"frequentist", "exact"} <= set(rows["road"])
         assert len(check.effects.y) == 4
+
+
+def test_a_table_without_shared_arms_is_joined_to_one_with_them():
+    shared, plain = shared_table(shared="split"), _read(BINARY, ["Lee 2001", 2, 30, 7, 31])
+    for table in (shared.append(plain), plain.append(shared)):
+        assert table.shared == "split"
+        assert_array_equal(sorted(table.two_arm().n_control), [31, 32, 32, 41, 118])
+    with pytest.raises(StudyTableError, match="shared of DataFrame is covariance"):
+        shared.append(shared_table(shared="covariance"))
+
+
+@pytest.mark.parametrize("measure", ["SMD", "D", "VR"])
+def test_a_control_arm_in_parts_too_small_for_a_standard_deviation_is_refused(measure):
+    rows = [[name, 5, 2, 30, 6, 2.5, 3, "x"] for name in ("a", "b", "c")]
+    table = _read(MEANS + " shared_control", *rows, shared="split")
+    with pytest.raises(StudyTableError, match=r"'a', 1 patients: so small a part.*covariance"):
+        compute_effects(table, measure)
+    assert_allclose(compute_effects(table, "MD").S, 4 / 30 + 6.25, rtol=CLOSED)
+
+
+def test_marks_of_made_numbers_survive_being_read_again():
+    rows = [["A", "drug", 30, 5, 1, 9], ["A", "none", 30, 6, 2, 10]]
+    made = _read("study arm n median q1 q3", *rows)
+    again = read_studies(made.frame)
+    assert again.frame["derived"].tolist() == made.frame["derived"].tolist()
+    got, want = (compute_effects(x.select(arms=("drug", "none")), "MD") for x in (again, made))
+    assert got.row_notes == want.row_notes
+    assert "computed from numbers that were made, not reported: A" in got.notes
+    told = _read("study yi vi derived", ["A", 0.1, 0.2, "read off a figure"], ["B", 0.1, 0.2, "NA"])
+    assert compute_effects(told, "GEN").row_notes == ("read off a figure", "")
+
+
+def test_rows_of_one_control_arm_must_agree_about_its_clusters():
+    columns = BINARY + " shared_control icc cluster_size"
+    rows = [["a", 1, 9, 3, 9, "x", 0.05, 11], ["b", 2, 9, 3, 9, "x", "", ""]]
+    with pytest.raises(StudyTableError, match="'b', icc: not as in study 'a'") as e:
+        _read(columns, *rows, shared="split")
+    assert [one.column for one in e.value.problems] == ["icc", "cluster_size"]
+
+
+def test_the_covariance_of_a_cluster_trial_is_times_its_design_effect():
+    rows = [["a", 3, 30, 6, 45, "x", 1.5], ["b", 5, 28, 6, 45, "x", 1.5]]
+    table = _read(BINARY + " shared_control design_effect", *rows, shared="covariance")
+    assert_allclose(compute_effects(table, "OR").S[0, 1], 1.5 * (1 / 6 + 1 / 39), rtol=CLOSED)

@@ -138,3 +138,19 @@ def test_it_draws_on_the_axes_that_it_is_given(bcg):
 def test_pyplot_knows_nothing_of_it(bcg):
     bm.forest(bcg)
     assert plt.get_fignums() == []
+
+
+def test_a_star_marks_effects_that_are_not_simply_those_of_reported_numbers():
+    header = "study ai n1i ci n2i shared_control design_effect"
+    rows = [["Low", 3, 30, 7, 45, "a", 1], ["High", 5, 28, 7, 45, "a", 1]]
+    rows += [["Plain", 4, 40, 9, 41, "", 1], ["Cluster", 4, 40, 9, 41, "", 1.5]]
+    rows += [["Zero", 0, 40, 9, 41, "", 1]]
+    table = bm.read_studies(pd.DataFrame(rows, columns=header.split()), shared="split")
+    texts = texts_of(bm.forest(bm.crosscheck(NORMAL, table, nuts=False)))
+    assert {"Low*", "High*", "Plain", "Cluster*", "Zero*"} <= set(texts)
+    assert "* not as reported: see the notes" in texts
+    assert texts.count("3.5/22.5") == 2
+
+
+def test_nothing_is_starred_where_all_is_as_reported(bcg):
+    assert not any("*" in text for text in texts_of(bm.forest(bcg)))

@@ -165,3 +165,12 @@ def test_a_table_can_be_copied_and_pickled():
     for twin in (copy.deepcopy(table), pickle.loads(pickle.dumps(table))):
         pd.testing.assert_frame_equal(twin.frame, table.frame)
         assert twin.notes == table.notes
+
+
+def test_labels_given_as_numbers_are_refused_with_the_label_that_was_meant():
+    frame = {"study": [1948, 1948], "arm": [1, 0], "events": [1, 2], "n": [9, 9]}
+    table = read_studies(pd.DataFrame(frame))
+    with pytest.raises(StudyTableError, match=r"arm = 1: no such arm\. Did you mean '1'"):
+        table.select(arms=(1, 0))
+    with pytest.raises(StudyTableError, match="Did you mean '1948'"):
+        table.drop(1948)

@@ -13,12 +13,14 @@ from bayesmeta.studies.estimates.spellings import (
     RATIO_MEASURES,
     SPELLINGS,
     Part,
+    is_error_of_measure,
     limit_of,
     measure_of,
     plain,
 )
 from bayesmeta.studies.layouts import Layout
-from bayesmeta.studies.reading import ContrastScale, Reading, as_level
+from bayesmeta.studies.reading import ContrastScale, Reading, as_level, unused
+from bayesmeta.studies.rules import MISSING
 
 _DEFAULT_LEVEL = 0.95
 
@@ -134,13 +136,29 @@ def find_estimates(cells: Cells, reading: Reading) -> EstimateColumns | None:
     )
 
 
+def imprecise(cells: Cells) -> Problem | None:
+    """Say that a table has estimates, and nothing like a column of their precision."""
+    names = list(cells.frame.columns)
+    words = [name for name in names if len(name) > 1]  # d alone may be a cell of a 2x2 table
+    found = _parts(names)[0].get("estimate") or next(filter(measure_of, words), None)
+    if found is None or any(map(limit_of, names)):
+        return None
+    what = f"the columns {', '.join(names)} fit no known layout: {found} holds estimates, and no "
+    what += "column says how precise they are"
+    fix = (
+        "Add se, vi, ci_low and ci_high (each limit in a column of its own) or p; or tell which "
+        "columns these are: columns={'ci_low': 'from', 'ci_high': 'to'}."
+    )
+    return Problem(what=what, fix=fix)
+
+
 def contradictions(cells: Cells, columns: EstimateColumns, reading: Reading) -> Iterator[Problem]:
     """Find what the user and the names of the columns say against each other."""
     said = measure_of(reading.columns.get(columns.estimate, columns.estimate))
     if said is not None and reading.measure not in (None, said[0]):
         what = f"named after {said[0]}, but measure = {reading.measure!r} was told"
-        fix = f"Leave measure out, or name the column: columns={{'estimate': {columns.estimate!r}}}"
-        yield Problem(column=columns.estimate, what=what, fix=f"{fix} and rename it.")
+        fix = "Leave measure out, or rename the column."
+        yield Problem(column=columns.estimate, what=what, fix=fix)
     if columns.ratio and columns.measure is not None and columns.measure not in RATIO_MEASURES:
         what = f"{columns.measure} is no ratio"
         yield Problem(value="scale = 'ratio'", what=what, fix="Leave scale out.")
@@ -163,25 +181,22 @@ def unasked(reading: Reading, layout: Layout, columns: EstimateColumns | None) -
     """Find what was told about estimates, where the table has none or no intervals."""
     if columns is None:
         for name in ("measure", "scale", "level"):
-            value = getattr(reading, name)
-            if value is not None:
-                what = f"told, but these are no estimates (read as {layout.kind})"
-                yield Problem(column=name, value=repr(value), what=what, fix="Leave it out.")
+            if getattr(reading, name) is not None:
+                yield unused(reading, name, f"these are no estimates (read as {layout.kind})")
     elif reading.level is not None and not columns.interval:
-        what = "told, but there are no intervals"
-        yield Problem(column="level", value=f"{reading.level:g}", what=what, fix="Leave it out.")
+        yield unused(reading, "level", "there are no intervals")
 
 
 def coverages(cells: Cells, columns: EstimateColumns) -> tuple[FloatArray, list[int]]:
     """Give the coverage of every row's interval, and the rows where it is none.
 
-    A cell without text means the coverage of the table. ``90``, ``90%`` and ``0.9`` are the same.
+    An empty cell means the coverage of the table. ``90``, ``90%`` and ``0.9`` are the same.
     """
     coverage = np.full(len(cells.frame), columns.coverage)
     wrong = []
     if columns.level is not None:
         for i, text in enumerate(cells.frame[columns.level]):
-            if text and i not in cells.broken:
+            if text.lower() not in MISSING and i not in cells.broken:
                 try:
                     coverage[i] = as_level(float(text.removesuffix("%")))
                 except ValueError:
@@ -200,6 +215,9 @@ def _parts(names: list[str]) -> tuple[dict[Part, str], float | None]:
             if spelling in by_name:
                 found[part] = by_name[spelling]
                 break
+    if "se" not in found:
+        named = [name for name in names if is_error_of_measure(name)]
+        found |= {"se": named[0]} if named else {}
     levels = []
     for name in names:
         limit = limit_of(name)

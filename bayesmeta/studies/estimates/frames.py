@@ -1,13 +1,10 @@
 """From printed estimates to effects with standard errors, and how each came about, in words."""
 
-import math
-
 import numpy as np
 import pandas as pd
 
-from bayesmeta.printed import Printed
-from bayesmeta.studies.estimates.parse import Estimates
-from bayesmeta.studies.estimates.spread import BoolArray, Range, digits_of, two_sided_p
+from bayesmeta.studies.estimates.parse import Estimates, Numbers
+from bayesmeta.studies.estimates.spread import Range, digits_of, two_sided_p
 
 _SURE_DIGITS = 2  # a standard error known to more digits needs no remark
 
@@ -32,7 +29,9 @@ def estimate_frames(table: Estimates) -> tuple[pd.DataFrame, pd.DataFrame]:
     if table.variance is not None:
         given = table.variance.range.value
         variance = np.where(np.isnan(given), variance, given)
-    known = _known(table)
+    sources = _sources(table)
+    written = {one: all(part.written for part in _parts(table, one)) for one in set(sources)}
+    known = np.array([written[one] for one in sources], dtype=np.bool_)
     low, high = (np.where(known, end, np.nan) for end in (se.low, se.high))
     frame = pd.DataFrame(
         {
@@ -45,78 +44,67 @@ def estimate_frames(table: Estimates) -> tuple[pd.DataFrame, pd.DataFrame]:
         index=index,
     )
     digits = digits_of(Range(value=se.value, low=low, high=high))
-    how = [_how(table, i) for i in range(len(index))]
-    notes = [_note(table, i, how[i], (low[i], high[i]), digits[i]) for i in range(len(index))]
+    how = _how(table, sources)
+    notes = [
+        _note(table, i, how[i], given=source in ("se", "variance"), digits=digits[i],
+              ends=(low[i], high[i]))
+        for i, source in enumerate(sources)
+    ]  # fmt: skip
     provenance = pd.DataFrame(
         {"how": how, "se_low": low, "se_high": high, "note": notes}, index=index
     )
     return frame, provenance
 
 
-def source_of(table: Estimates, i: int) -> str:
-    """Name where the standard error of a row comes from: "se", "variance", "interval" or "p"."""
-    if table.se is not None and not np.isnan(table.se.range.value[i]):
-        return "se"
-    if not np.isnan(table.of_se.value[i]):
-        return "variance"
-    return "interval" if not np.isnan(table.of_interval.value[i]) else "p"
+def _sources(table: Estimates) -> list[str]:
+    """Name where the standard error of each row comes from: "se", "variance", "interval", "p"."""
+    of_se = np.full(len(table.z), np.nan) if table.se is None else table.se.range.value
+    there = [~np.isnan(x) for x in (of_se, table.of_se.value, table.of_interval.value)]
+    names: list[str] = np.select(there, ["se", "variance", "interval"], "p").tolist()
+    return names
 
 
-def decimals_of(text: str) -> int:
-    """Count the decimals of a printed number.
-
-    Examples
-    --------
-    >>> decimals_of("2.41"), decimals_of("3"), decimals_of("1e-3")
-    (2, 0, 3)
-    """
-    return max(0, -round(math.log10(2 * Printed.parse(text).half_unit)))
-
-
-def _known(table: Estimates) -> BoolArray:
-    """Say where the digits of what the standard error was made of are its author's."""
-    known = []
-    for i in range(len(table.z)):
-        source = source_of(table, i)
-        used = {
-            "se": (table.se,),
-            "variance": (table.variance,),
-            "interval": (table.estimate, table.ci_low, table.ci_high),
-            "p": (table.estimate, table.p),
-        }[source]
-        known.append(all(part is not None and part.written for part in used))
-    return np.array(known, dtype=np.bool_)
+def _parts(table: Estimates, source: str) -> tuple[Numbers, ...]:
+    """Give the columns that a standard error was made of."""
+    parts = {
+        "se": (table.se,),
+        "variance": (table.variance,),
+        "interval": (table.estimate, table.ci_low, table.ci_high),
+        "p": (table.estimate, table.p),
+    }[source]
+    return tuple(part for part in parts if part is not None)
 
 
-def _how(table: Estimates, i: int) -> str:
-    """Say in words where the standard error of a row comes from."""
-    columns, frame = table.columns, table.cells.frame
-
-    def text(column: str | None) -> str:
-        return str(frame[column].iloc[i])
-
-    def rounding(*names: str | None) -> str:
-        if not all(name in table.cells.written for name in names):
-            return ""
-        decimals = max(decimals_of(text(name)) for name in names)
-        return f", printed to {decimals} decimal{'' if decimals == 1 else 's'}"
-
-    source = source_of(table, i)
-    if source == "se":
-        return f"standard error as given{rounding(columns.se)}"
-    if source == "variance":
-        return f"variance as given{rounding(columns.variance)}"
-    if source == "interval":
-        low, high = text(columns.ci_low), text(columns.ci_high)
-        percent = f"{100 * table.coverage[i]:.6g}%"
-        told = rounding(columns.ci_low, columns.ci_high)
-        return f"from the {percent} interval {low} to {high}{told}"
-    return f"from p = {text(columns.p)}"
+def _how(table: Estimates, sources: list[str]) -> list[str]:
+    """Say in words where the standard error of each row comes from."""
+    out = []
+    for i, source in enumerate(sources):
+        parts = _parts(table, source)
+        if source == "p":
+            out.append(f"from p = {parts[1].texts[i]}")
+        elif source == "interval":
+            low, high = parts[1:]
+            percent = f"{100 * table.coverage[i]:.6g}%"
+            limits = f"{low.texts[i]} to {high.texts[i]}"
+            out.append(f"from the {percent} interval {limits}{_rounding((low, high), i)}")
+        else:
+            name = "standard error" if source == "se" else "variance"
+            out.append(f"{name} as given{_rounding(parts, i)}")
+    return out
 
 
-def _note(table: Estimates, i: int, how: str, ends: tuple[float, float], digits: float) -> str:
+def _rounding(parts: tuple[Numbers, ...], i: int) -> str:
+    """Say to how many decimals numbers are printed, where their author's text is known."""
+    if not all(part.written for part in parts):
+        return ""
+    decimals = int(max(part.decimals[i] for part in parts))
+    return f", printed to {decimals} decimal{'' if decimals == 1 else 's'}"
+
+
+def _note(
+    table: Estimates, i: int, how: str, *, given: bool, digits: float, ends: tuple[float, float]
+) -> str:
     """Say what a reader of the effect should know; "" where there is nothing to say."""
-    given = source_of(table, i) in ("se", "variance")
     parts = []
     if not given:
         parts.append(f"SE {how}")
@@ -133,7 +121,7 @@ def _note(table: Estimates, i: int, how: str, ends: tuple[float, float], digits:
     if table.p_gap[i] > 0:
         z = table.effect.value[i] / table.chosen.value[i]
         p = float(two_sided_p(np.asarray(z)))
-        printed = "" if table.p is None else str(table.cells.frame[table.p.name].iloc[i])
+        printed = "" if table.p is None else table.p.texts[i]
         parts.append(f"p is printed as {printed}, Wald's is {p:.2g}")
     return "; ".join(parts)
 

@@ -21,6 +21,8 @@ from bayesmeta.studies.rules import MISSING
 
 _P_SLACK = 0.1  # of z (or of 1): so far may a score, likelihood-ratio or t test be from Wald's
 
+_SMALLEST = np.finfo(np.float64).tiny
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Numbers:
@@ -30,8 +32,12 @@ class Numbers:
     ----------
     name : str
         Of the column.
+    texts : tuple of str
+        The cells.
     range : Range
         Values, and between what bounds their digits leave them; NaN where there is no number.
+    decimals : (row,)
+        Decimals printed, as whole numbers; 0 where there is no number.
     blank, bound, bad : (row,)
         Cells without text; with "<" or ">" before the number; with text that is no number.
     written : bool
@@ -39,7 +45,9 @@ class Numbers:
     """
 
     name: str
+    texts: tuple[str, ...]
     range: Range
+    decimals: FloatArray
     blank: BoolArray
     bound: BoolArray
     bad: BoolArray
@@ -151,10 +159,11 @@ def parse_estimates(cells: Cells, columns: EstimateColumns) -> Estimates:
 
 
 def _numbers(cells: Cells, name: str) -> Numbers:
-    k = len(cells.frame)
+    k, texts = len(cells.frame), tuple(cells.frame[name].tolist())
     value, low, high = (np.full(k, np.nan) for _ in range(3))
+    half_unit = np.full(k, 0.5)
     blank, bound, bad = (np.zeros(k, dtype=np.bool_) for _ in range(3))
-    for i, text in enumerate(cells.frame[name]):
+    for i, text in enumerate(texts):
         if text.lower() in MISSING or i in cells.broken:
             blank[i] = True
             continue
@@ -165,9 +174,12 @@ def _numbers(cells: Cells, name: str) -> Numbers:
             continue
         bound[i] = printed.bound != "exact"
         value[i], low[i], high[i] = printed.value, printed.low, printed.high
+        half_unit[i] = printed.half_unit
     return Numbers(
         name=name,
+        texts=texts,
         range=Range(value=value, low=low, high=high),
+        decimals=np.maximum(0, -np.rint(np.log10(np.maximum(2 * half_unit, _SMALLEST)))),
         blank=blank,
         bound=bound,
         bad=bad,

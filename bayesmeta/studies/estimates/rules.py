@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from bayesmeta.errors import Problem
-from bayesmeta.studies.estimates.frames import decimals_of
 from bayesmeta.studies.estimates.parse import Estimates, Numbers
 from bayesmeta.studies.estimates.spread import Range, spread_of_interval, two_sided_p
-from bayesmeta.studies.rules import Sheet, why_no_number
+from bayesmeta.studies.rules import LARGEST_NUMBER, Sheet, why_no_number
 
 _USE_SE = "or give se to use it knowingly"
 
@@ -166,9 +165,10 @@ def _p_unfit(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
 
 def _beyond_reckoning(sheet: Sheet, table: Estimates) -> Iterator[Problem]:
     """Find standard errors that follow from sound numbers and cannot be squared."""
-    with np.errstate(over="ignore", under="ignore"):
-        variance = table.chosen.value**2
-    for i in _rows(np.isinf(variance) | (variance == 0)):
+    for i in _rows(np.abs(table.effect.value) > LARGEST_NUMBER):
+        yield sheet.at(i, table.estimate.name, "too large a number", "Check the digits.")
+    se = table.chosen.value
+    for i in _rows((se > LARGEST_NUMBER) | (se < 1 / LARGEST_NUMBER)):
         what = "the standard error that follows is beyond reckoning"
         yield sheet.at(i, table.estimate.name, what, "Check the digits.")
 
@@ -232,12 +232,8 @@ def _fits_otherwise(table: Estimates, i: int) -> str:
 
 def _show(table: Estimates, x: float, i: int) -> str:
     """Write a number of the analysis scale as the row prints its own."""
-    texts = [
-        str(table.cells.frame[part.name].iloc[i])
-        for part in (table.estimate, table.ci_low, table.ci_high)
-        if part is not None
-    ]
-    decimals = max(map(decimals_of, texts))
+    parts = (table.estimate, table.ci_low, table.ci_high)
+    decimals = max(int(part.decimals[i]) for part in parts if part is not None)
     return f"{np.exp(x) if table.columns.ratio else x:.{min(decimals, 6)}f}"
 
 

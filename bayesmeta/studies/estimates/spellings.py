@@ -8,7 +8,7 @@ type Part = Literal["estimate", "se", "variance", "ci_low", "ci_high", "p", "lev
 
 # In order of preference. Names are compared in lower case, signs between words as spaces.
 SPELLINGS: Mapping[Part, Sequence[str]] = {
-    "estimate": ("estimate", "yi", "est", "effect", "te"),
+    "estimate": ("estimate", "yi", "est", "effect", "te", "effect size", "es"),
     "se": ("se", "sei", "sete", "stderr", "std err", "std error", "standard error"),
     "variance": ("variance", "vi", "var"),
     "ci_low": ("ci low", "low", "ci lower", "lower", "lower ci", "lower limit", "ci lb", "lb",
@@ -36,11 +36,16 @@ DIFFERENCES: Mapping[str, str] = {
     "md": "MD",
     "mean difference": "MD",
     "smd": "SMD",
+    "g": "SMD",
+    "hedges g": "SMD",
+    "d": "D",
+    "cohens d": "D",
+    "cohen s d": "D",
     "rd": "RD",
     "risk difference": "RD",
     "ird": "IRD",
 }
-RATIO_MEASURES = ("OR", "RR", "HR", "IRR", "ROM", "PETO", "VR", "PLN")
+RATIO_MEASURES = (*dict.fromkeys(RATIOS.values()), "PETO", "VR", "PLN")
 _LEVEL = re.compile(r"(?<![\d.])(\d\d(?:\.\d+)?)\s*%?")
 
 
@@ -72,6 +77,19 @@ def limit_of(name: str) -> tuple[Part, float | None] | None:
     if level is not None and bare in ("l", "u"):
         return ("ci_low" if bare == "l" else "ci_high"), level
     return None
+
+
+def is_error_of_measure(name: str) -> bool:
+    """Say whether a column is named as the standard error of a measure on the analysis scale.
+
+    Examples
+    --------
+    >>> [is_error_of_measure(name) for name in ("selogHR", "SE(ln(OR))", "se_md", "se_or")]
+    [True, True, True, False]
+    """
+    error = re.fullmatch(r"(?:se|std err(?:or)?|stderr|standard error) ?(?:of )?(.+)", plain(name))
+    said = None if error is None else measure_of(error[1])
+    return said is not None and said[1] != "ratio"
 
 
 def measure_of(name: str) -> tuple[str, Literal["analysis", "ratio"] | None] | None:

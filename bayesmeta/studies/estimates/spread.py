@@ -80,9 +80,8 @@ def spread_of_interval(estimate: Range, low: Range, high: Range, z: FloatArray) 
         )
         value = (high.value - low.value) / 2
         noise = _FLOAT_NOISE * np.abs(value)
-    return Range(
-        value=value / z, low=np.maximum(smallest - noise, 0) / z, high=(largest + noise) / z
-    )
+        ends = np.maximum(smallest - noise, 0), largest + noise
+    return Range(value=value / z, low=ends[0] / z, high=ends[1] / z)
 
 
 def spread_of_p(estimate: Range, p: Range) -> Range:
@@ -118,7 +117,7 @@ def spread_of_p(estimate: Range, p: Range) -> Range:
 def z_of(estimate: Range, se: Range) -> Range:
     """Give the size of the Wald statistic, abs(estimate) / se."""
     size = _size(estimate)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return Range(value=size.value / se.value, low=size.low / se.high, high=size.high / se.low)
 
 

@@ -20,7 +20,7 @@ from bayesmeta.studies.medians.quantiles import (
     skewed,
     wan_shi_sd,
 )
-from bayesmeta.studies.reading import Conversion, Reading
+from bayesmeta.studies.reading import Conversion, Reading, unused
 from bayesmeta.studies.rules import Sheet
 
 DEFAULT: Conversion = "luo-wan"
@@ -85,8 +85,8 @@ def means_of_medians(sheet: Sheet, reading: Reading) -> Derived:
     parts = [_of_arm(sheet, arm, method) for arm in arms if sheet.layout.kind == "means"]
     converted = [part for part in parts if any(part.told) or part.problems]
     if reading.conversion is not None and not converted:
-        what = "conversion is given, but no row has a median in place of a mean"
-        return Derived(problems=(Problem(what=what, fix="Leave it out."),))
+        why = "no row has a median in place of a mean"
+        return Derived(problems=(unused(reading, "conversion", why),))
     rows = sorted({i for part in converted for i, text in enumerate(part.told) if text})
     told = [
         "; ".join(filter(None, texts)) for texts in zip(*(p.told for p in converted), strict=True)

@@ -14,7 +14,7 @@ import pandas as pd
 from bayesmeta.errors import Problem
 from bayesmeta.studies.assemble import parse_numbers
 from bayesmeta.studies.cells import Cells
-from bayesmeta.studies.reading import Reading
+from bayesmeta.studies.reading import Reading, unused
 from bayesmeta.studies.refusal import did_you_mean, listed, refusal
 from bayesmeta.studies.revman.revman5 import of_revman5
 
@@ -78,9 +78,9 @@ def with_plain_rows(
     cells, notes = of_revman5(cells)
     if not set(SIGNATURE) <= set(cells.frame.columns):
         if reading.analysis is not None:
-            what = "an analysis was told, but RevMan did not write this table"
             fix = "Leave it out; select(outcome=NAME), or --outcome, chooses an outcome."
-            raise refusal(cells.source, [Problem(value=reading.analysis, what=what, fix=fix)])
+            why = "RevMan did not write this table"
+            raise refusal(cells.source, [unused(reading, "analysis", why, fix)])
         return cells, (), {}
     names = _names(cells.frame)
     kinds = _kinds(cells.frame, names)

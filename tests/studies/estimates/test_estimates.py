@@ -343,9 +343,12 @@ def test_a_row_without_a_usable_precision_says_why(row, column, what):
 
 def test_numbers_beyond_reckoning_are_refused():
     text = "study,estimate,ci_low,ci_high,p\nA,0.1,-1e308,1e308,\nB,1e-200,,,0.5\nC,0.1,0,0.2,"
+    text += "\nD,1e300,9e299,1.1e300,"
     assert [(one.study, one.what[:18]) for one in problems(text)] == [
         ("A", "the standard error"),
         ("B", "the standard error"),
+        ("D", "too large a number"),
+        ("D", "the standard error"),
     ]
 
 
@@ -376,6 +379,10 @@ def test_a_ratio_limit_printed_as_zero_has_no_logarithm():
         ({"correlation": "half"}, "correlation"),
         ({"conversion": "wan"}, "conversion"),
         ({"shared": "halve"}, "shared"),
+        ({"columns": ["yi"]}, "columns"),
+        ({"columns": {"yi": 3}}, "columns"),
+        ({"measure": 3}, "measure"),
+        ({"analysis": 1.2}, "analysis"),
     ],
 )
 def test_a_word_that_is_not_known_or_out_of_range_is_refused(told, column):
@@ -394,6 +401,10 @@ def test_all_wrong_words_are_told_at_once():
         ("study,ai,bi,ci,di\nA,1,2,3,4", {"measure": "HR"}, "these are no estimates"),
         ("study,yi,vi\nA,1,1", {"level": 0.9}, "there are no intervals"),
         ("study,yi,vi\nA,1,1", {"analysis": "1.1"}, "RevMan did not write"),
+        ("study,yi,vi\nA,1,1", {"correlation": 0.5}, "told, but this table does not hold two"),
+        ("study,yi,vi\nA,1,1", {"conversion": "luo-wan"}, "told, but no row has a median"),
+        ("study,yi,vi\nA,1,1", {"shared": "split"}, "told, but no column shared_control"),
+        ("study,yi,vi,shared_control\nA,1,1,x", {"shared": "split"}, "cannot use this one"),
         ("study,or,se\nA,1,1", {"measure": "HR"}, "named after OR, but measure = 'HR'"),
         ("study,md,se\nA,1,1", {"scale": "ratio"}, "MD is no ratio"),
         ("study,or,rr,se\nA,1,1,1", {}, "several columns hold estimates: or, rr"),
@@ -461,4 +472,39 @@ def test_non_events_of_one_group_must_add_up():
 
 
 def test_a_table_without_anything_to_say_how_precise_it_is_is_no_table_of_estimates():
-    assert "fit no known layout" in problems("study,or\nA,2")[0].what
+    (problem,) = problems("study,or\nA,2")
+    assert "or holds estimates, and no column says how precise they are" in problem.what
+    assert "each limit in a column of its own" in problem.fix
+
+
+def test_a_level_marked_as_missing_is_that_of_the_table():
+    levels = read("study,yi,lower,upper,level\nA,1,0,2,NA\nB,1,0,2,\nC,1,0,2,95%")
+    assert_allclose(levels.frame["se"], 1 / Z95)
+
+
+def test_ratios_are_not_taken_for_differences():
+    studies = read("study,estimate,lower,upper\nA,2.41,1.46,3.99", scale="ratio")
+    with pytest.raises(ModelError, match="holds ratios, turned into logarithms, and MD is no"):
+        compute_effects(studies, "MD")
+    for measure in ("OR", "HR", "GEN"):
+        assert_allclose(compute_effects(studies, measure).y, math.log(2.41), rtol=CLOSED)
+
+
+def test_an_unknown_measure_that_was_told_is_named_where_it_is_used():
+    with pytest.raises(ModelError, match="unknown measure 'HRR'"):
+        compute_effects(read("study,yi,vi\nA,1,1", measure="HRR"), "HR")
+
+
+@pytest.mark.parametrize(
+    ("header", "measure"),
+    [("ln(HR),SE(ln(HR))", "HR"), ("logOR,selogOR", "OR"), ("d,se", "D"), ("g,se_g", "SMD"),
+     ("MD,standard error of MD", "MD"), ("effect size,se", None)],
+)  # fmt: skip
+def test_usual_names_of_effects_and_their_errors_are_known(header, measure):
+    studies = read(f"study,{header}\nA,0.4,0.1")
+    assert studies.measure == measure
+    assert studies.frame[["estimate", "se"]].to_numpy().tolist() == [[0.4, 0.1]]
+
+
+def test_the_error_of_a_ratio_itself_is_not_taken_for_that_of_its_logarithm():
+    assert "no column says how precise" in problems("study,or,se_or\nA,2,0.3")[0].what

@@ -124,7 +124,7 @@ def test_a_row_without_any_number_is_missing_its_mean():
 
 
 def test_a_conversion_that_converts_nothing_is_refused():
-    with pytest.raises(StudyTableError, match="conversion is given, but no row has a median"):
+    with pytest.raises(StudyTableError, match="told, but no row has a median"):
         _read("study m1i sd1i n1i m2i sd2i n2i", ["A", 1, 2, 9, 2, 2, 9], conversion="luo-wan")
 
 
