@@ -21,7 +21,6 @@ from bayesmeta.frequentist import (
     IntervalMethod,
     PredictionMethod,
     Tau2IntervalMethod,
-    normal_name,
 )
 from bayesmeta.frequentist import pool as pool_studies
 from bayesmeta.frequentist.bias.report import look_for_bias
@@ -45,8 +44,8 @@ DONE, FAILED_CHECK, BAD_INPUT = 0, 1, 2
 BASELINE = "normal(0, 10)"  # documented default prior of the control arm's log odds
 
 METHOD_HELP = (
-    f'One of {", ".join(METHODS)}, or a rule such as "DL if Q p < 0.1 or I2 > 50% else MH"; may be '
-    "given several times. All that fit the data if not given."
+    f'One of {", ".join(METHODS)}, or a rule such as "random if Q p < 0.1 or I2 > 50% else fixed"; '
+    "may be given several times. All that fit the data if not given."
 )
 
 type EngineChoice = Literal["exact", "nuts"]
@@ -269,8 +268,7 @@ def pool(
     elif method is None or len(method) > 1:
         _print_json(plain.reference_as_data(reference, version=__version__))
     else:
-        row = reference[normal_name(method[0])]
-        _print_json(plain.pooled_as_data(row, version=__version__))
+        _print_json(plain.pooled_as_data(reference.rows[0], version=__version__))
     return DONE
 
 
