@@ -25,8 +25,8 @@ from bayesmeta.frequentist import (
 from bayesmeta.frequentist import pool as pool_studies
 from bayesmeta.frequentist.bias.report import look_for_bias
 from bayesmeta.frequentist.influence.deletion import leave_one_out
-from bayesmeta.frequentist.influence.measures import blups
 from bayesmeta.frequentist.influence.measures import influence as measure_influence
+from bayesmeta.frequentist.influence.predicted import blups
 from bayesmeta.frequentist.intervals.simple import require_level
 from bayesmeta.inference.fit import NutsOptions
 from bayesmeta.inference.fit import fit as fit_model

@@ -13,7 +13,8 @@ from bayesmeta.frequentist.bias.selection import SelectionModel
 from bayesmeta.frequentist.bias.small_study import SmallStudyTests
 from bayesmeta.frequentist.bias.trim_fill import TrimFill
 from bayesmeta.frequentist.influence.deletion import Refits
-from bayesmeta.frequentist.influence.measures import Blups, Influence
+from bayesmeta.frequentist.influence.measures import Influence
+from bayesmeta.frequentist.influence.predicted import Blups
 from bayesmeta.report.digits import (
     NONE,
     choose_decimals,
