@@ -51,11 +51,11 @@ if TYPE_CHECKING:
     from bayesmeta.frequentist.influence.deletion import cumulative as cumulative
     from bayesmeta.frequentist.influence.deletion import leave_one_out as leave_one_out
     from bayesmeta.frequentist.influence.measures import Baujat as Baujat
-    from bayesmeta.frequentist.influence.measures import Blups as Blups
     from bayesmeta.frequentist.influence.measures import Influence as Influence
     from bayesmeta.frequentist.influence.measures import baujat as baujat
-    from bayesmeta.frequentist.influence.measures import blups as blups
     from bayesmeta.frequentist.influence.measures import influence as influence
+    from bayesmeta.frequentist.influence.predicted import Blups as Blups
+    from bayesmeta.frequentist.influence.predicted import blups as blups
     from bayesmeta.inference.fit import fit as fit
     from bayesmeta.inference.fit import supported_engines as supported_engines
     from bayesmeta.inference.posterior import Posterior as Posterior
@@ -145,11 +145,13 @@ _NAMES = {
     ),
     "bayesmeta.frequentist.influence.measures": (
         "Baujat",
-        "Blups",
         "Influence",
         "baujat",
-        "blups",
         "influence",
+    ),
+    "bayesmeta.frequentist.influence.predicted": (
+        "Blups",
+        "blups",
     ),
     "bayesmeta.frequentist.bias.selection": (
         "SelectionModel",

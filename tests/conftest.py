@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-settings.register_profile("ci", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=25)
 settings.load_profile("ci")
 
 
@@ -16,6 +17,7 @@ settings.load_profile("ci")
 def golden() -> Callable[[str], Any]:
     """golden(name): the numbers of tests/golden/NAME.json, with their source."""
 
+    @functools.cache
     def read(name: str) -> Any:
         path = Path(__file__).parent / "golden" / f"{name}.json"
         return json.loads(path.read_text(encoding="utf-8"))

@@ -112,6 +112,11 @@ def test_rules_are_read_into_their_normal_form(write):
     assert comparison.tau2_interval == "generalised-q"
 
 
+def test_random_and_fixed_stay_in_a_rule_that_is_read(write):
+    text = '[reference]\nsoftware = "RevMan 5"\nrule = "random if Q p<.1 else fixed"\n'
+    assert bm.read_comparison(write(BCG + text)).rule == "random if Q p < 0.1 else fixed"
+
+
 def test_each_model_survives_by_itself(write):
     for model in bm.read_comparison(write(BCG)).models:
         assert bm.Model.from_text(**model.as_text()) == model
@@ -291,7 +296,7 @@ def test_a_fault_is_told_at_its_place_with_its_remedy(write, change, place, reme
 
 ADDED_FAULTS = {
     "half a rule": ('[reference]\nrule = "DL if Q p < 0.1"', "reference.rule", "else METHOD"),
-    "a method for a rule": ('[reference]\nrule = "DL"', "reference.rule", "DL if Q p < 0.1"),
+    "a method for a rule": ('[reference]\nrule = "DL"', "reference.rule", "random if Q p < 0.1"),
     "an unknown method in a rule": (
         '[reference]\nmethods = ["DL if k > 2 else HM"]', "reference.methods[0]", "MH-RM",
     ),
@@ -299,6 +304,10 @@ ADDED_FAULTS = {
     "an unknown prediction interval": ('[reference]\npi = "z"', "reference.pi", "nagashima"),
     "an unknown interval of tau2": (
         '[reference]\ntau2_interval = "qp"', "reference.tau2_interval", "q-profile",
+    ),
+    "a rule of metafor for RevMan": (
+        '[reference]\nsoftware = "RevMan 5"\nrule = "DL if k > 1 else MH"', "reference.rule",
+        "Write MH-RM",
     ),
     "an unknown software": ('[reference]\nsoftware = "Stata"', "reference.software", "metafor"),
     "metafor's form in RevMan": (

@@ -3,10 +3,21 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.effects import MEASURES
+from bayesmeta.frequentist import (
+    METHODS,
+    IntervalMethod,
+    PredictionMethod,
+    Tau2IntervalMethod,
+)
+from bayesmeta.frequentist.bias.small_study import ASYMMETRY_TESTS
+from bayesmeta.frequentist.bias.trim_fill import MISSING
+from bayesmeta.studies.reading import Conversion
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +39,35 @@ def test_ci_runs_the_tests_as_the_readme_does():
     commands = [block.strip() for block in re.findall(r"```sh\n(.*?)```", text("README.md"), re.S)]
     assert commands[1].endswith("pytest")
     assert f"\n{commands[1]}\n" in text(".ci/run")
+
+
+def names_with_evidence() -> set[str]:
+    """Names in the first column of the tables of docs/methods whose last says "held against"."""
+    found = set()
+    for page in (ROOT / "docs" / "methods").glob("*.md"):
+        for block in re.findall(r"(?:^\|.*\n)+", page.read_text(encoding="utf-8"), re.M):
+            heading, _, *rows = [line.strip("|\n ").split("|") for line in block.splitlines()]
+            if heading[-1].strip() == "held against":
+                given = [row[0] for row in rows if row[-1].strip()]
+                found |= {name for cell in given for name in re.findall(r"[\w.-]+", cell)}
+    return found
+
+
+CHOICES = (IntervalMethod, PredictionMethod, Tau2IntervalMethod, Conversion)
+NAMED = {
+    "measures": MEASURES,
+    "methods": METHODS,
+    "intervals and conversions": [one for kind in CHOICES for one in get_args(kind.__value__)],
+    "tests": ASYMMETRY_TESTS,
+    "trim and fill": MISSING,
+    "functions": ["selection_model", "blups", "leave_one_out", "influence", "cumulative", "baujat"],
+    "fail-safe numbers": [row.method for row in bm.fail_safe_n(bm.load("bcg"), "OR").rows],
+}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_everything_is_documented_with_what_it_is_held_against(kind):
+    assert set(NAMED[kind]) <= names_with_evidence(), set(NAMED[kind]) - names_with_evidence()
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from bayesmeta.frequentist import (
     fitting_methods,
     pool,
 )
+from bayesmeta.frequentist.software import METHODS_OF, Software, name_methods
 from bayesmeta.inference.fit import Engine, NutsOptions, fit
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
@@ -35,12 +36,6 @@ from bayesmeta.model import Model
 from bayesmeta.studies import StudyTable
 
 type Direction = Literal["higher", "lower"]
-type Software = Literal["metafor", "RevMan 5"]
-
-METHODS_OF: dict[Software, tuple[str, ...]] = {
-    "metafor": ("EE", "MH", "DL", "REML"),
-    "RevMan 5": ("EE", "MH-RM", "DL", "DL-MH", "REML"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,10 +217,11 @@ def crosscheck(
         Mantel-Haenszel (in the form of `software`), DerSimonian-Laird and REML, as far as they fit
         the data. One without an estimate for these data keeps its row and says why.
     software : {"metafor", "RevMan 5"}
-        Whose methods are shown where `methods` does not say.
+        Whose methods are shown where `methods` does not say, and meant by "random" and "fixed" in
+        a rule: DL and MH of metafor, DL-MH and MH-RM of RevMan 5, for counts; else DL and EE.
     rule : str, optional
-        The rule by which the publication chose its model, such as "DL if Q p < 0.1 or I2 > 50%
-        else MH"; a row after the methods.
+        The rule by which the publication chose its model, such as "random if Q p < 0.1 or
+        I2 > 50% else fixed"; a row after the methods, which it is named by.
     interval, pi, tau2_interval : str
         Of the frequentist rows, as in `pool`. A method without this interval shows its own, and
         says so.
@@ -367,7 +363,7 @@ def _pool(
     names = fitting_methods(studies, model.measure)
     if methods is None:
         methods = [name for name in METHODS_OF[software] if name in names]
-    asked = [*methods, *([rule] if rule else [])]
+    asked = [name_methods(one, software, names) for one in (*methods, *([rule] if rule else []))]
     return pool(studies, model.measure, methods=asked, keep=True, **choices)
 
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import cast
 
-from bayesmeta.checks.crosscheck import Direction, Software
+from bayesmeta.checks.crosscheck import Direction
 from bayesmeta.checks.published_row import PublishedRow
 from bayesmeta.errors import ComparisonError
 from bayesmeta.frequentist import IntervalMethod, PredictionMethod, Tau2IntervalMethod
+from bayesmeta.frequentist.software import Software
 from bayesmeta.model import Model
 from bayesmeta.studies import StudyTable, load, read_studies
 from bayesmeta.studies.reading import Reading, ReadingOptions
@@ -62,7 +63,8 @@ class Comparison:
     outcomes : tuple of Outcome
         In the order of the file.
     software : {"metafor", "RevMan 5"}
-        Whose form of Mantel-Haenszel the reference shows where `methods` does not say.
+        Whose form of Mantel-Haenszel the reference shows where `methods` does not say; and whose
+        methods "random" and "fixed" mean in a rule.
     methods : tuple of str or None
         Frequentist methods, keys of `METHODS` or rules; None for those that fit the data.
     rule : str or None

@@ -1,8 +1,8 @@
 """The table `reference`: the frequentist methods, the rule of the publication, and intervals."""
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
-from bayesmeta.checks.crosscheck import Software
 from bayesmeta.comparison.section import Section, as_problem
 from bayesmeta.errors import ModelError, Problem
 from bayesmeta.frequentist import (
@@ -13,29 +13,31 @@ from bayesmeta.frequentist import (
     normal_name,
 )
 from bayesmeta.frequentist.rule import is_rule
+from bayesmeta.frequentist.software import Software
 from bayesmeta.studies.refusal import did_you_mean
 
 REFERENCE = ("software", "methods", "rule", "interval", "pi", "tau2_interval")  # keys, in order
-_RULE = "DL if Q p < 0.1 or I2 > 50% else MH"
+_RULE = "random if Q p < 0.1 or I2 > 50% else fixed"
 
 
 def read_reference(section: Section | None) -> dict[str, Any]:
     """Read the fields of a comparison that this table holds; those not given are left out."""
     if section is None:
         return {}
+    rule = _read_rule(section)
     given = {
         "software": section.choice("software", get_args(Software.__value__), default="metafor"),
         "methods": _read_methods(section),
-        "rule": _read_rule(section),
+        "rule": rule,
         "interval": section.choice("interval", get_args(IntervalMethod.__value__), default="wald"),
         "pi": section.choice("pi", get_args(PredictionMethod.__value__), default="metafor"),
         "tau2_interval": section.choice(
             "tau2_interval", get_args(Tau2IntervalMethod.__value__), default="q-profile"
         ),
     }
-    if given["software"] == "RevMan 5" and given["methods"] and "MH" in given["methods"]:
-        what = 'MH is metafor\'s form, and software is "RevMan 5"'
-        section.fault("methods", what, "Write MH-RM, or another software.")
+    if given["software"] == "RevMan 5":
+        _refuse_form_of_metafor(section, "methods", given["methods"] or ())
+        _refuse_form_of_metafor(section, "rule", [rule or ""])
     section.close()
     return {key: value for key, value in given.items() if value is not None}
 
@@ -70,3 +72,10 @@ def _read_rule(section: Section) -> str | None:
     except ModelError as error:
         section.problems.append(as_problem(section.place("rule"), error))
         return None
+
+
+def _refuse_form_of_metafor(section: Section, key: str, methods: Sequence[str]) -> None:
+    """Note where Mantel-Haenszel in metafor's form is asked for beside RevMan's name."""
+    if any("MH" in method.split() for method in methods):
+        what = 'MH is metafor\'s form, and software is "RevMan 5"'
+        section.fault(key, what, "Write MH-RM, or another software.")

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtrc
 
 from bayesmeta.effects import Correction, Measure, compute_effects
-from bayesmeta.errors import ModelError
+from bayesmeta.errors import ModelError, NotEstimableError
 from bayesmeta.frequentist.intervals.simple import require_level, symmetric_interval, two_sided_p
 from bayesmeta.frequentist.inverse_variance import heterogeneity
 from bayesmeta.frequentist.least_squares import WeightedFit, weighted_fit
@@ -157,11 +156,10 @@ def pool_batch(y: FloatArray, v: FloatArray, *, method: str, level: float) -> Po
     estimate, se = fit.beta[..., 0], np.sqrt(fit.cov[..., 0, 0])
     limits = symmetric_interval(estimate, se, level=level)
     if single:
-        q, i2 = np.zeros_like(tau2), np.full_like(tau2, np.nan)
+        q, q_p, i2 = np.zeros_like(tau2), np.ones_like(tau2), np.full_like(tau2, np.nan)
     else:
         found = heterogeneity(y, v, X)
-        q, i2 = found.q, found.i2(None if method == COMMON else tau2)
-    df = y.shape[-1] - 1
+        q, q_p, i2 = found.q, found.p, found.i2(None if method == COMMON else tau2)
     return PooledBatch(
         estimate=estimate,
         se=se,
@@ -170,8 +168,8 @@ def pool_batch(y: FloatArray, v: FloatArray, *, method: str, level: float) -> Po
         p_value=two_sided_p(estimate, se),
         tau2=np.full_like(tau2, np.nan) if single and method != COMMON else tau2,
         q=q,
-        q_df=df,
-        q_p=np.ones_like(q) if single else np.asarray(chdtrc(df, q)),
+        q_df=y.shape[-1] - 1,
+        q_p=q_p,
         i2=i2,
         fit=fit,
     )
@@ -188,3 +186,15 @@ def require_method(method: str) -> None:
     known = (COMMON, *TAU2)
     if method not in known:
         raise ModelError(f"unknown method {method!r}. {did_you_mean(method, known)}")
+
+
+def require_two(y: FloatArray, what: str) -> None:
+    """Refuse a single study.
+
+    Raises
+    ------
+    NotEstimableError
+        One effect only.
+    """
+    if len(y) < 2:
+        raise NotEstimableError(f"{what} needs two studies.")

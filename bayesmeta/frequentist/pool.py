@@ -29,6 +29,7 @@ from bayesmeta.frequentist.reference import (
 )
 from bayesmeta.frequentist.rows import Spread, Task, pool_common, pool_random, undefined_row
 from bayesmeta.frequentist.rule import Rule, is_rule, parse_rule
+from bayesmeta.frequentist.software import name_methods
 from bayesmeta.studies import StudyTable
 
 _OF_ESTIMATE: tuple[IntervalMethod, ...] = ("wald", "t", "hksj", "hksj-adhoc")
@@ -86,9 +87,10 @@ def pool(
         2x2 tables, "SMD" of means, "IRR" of person-time, "GEN" for effects taken as they are.
     methods : str or sequence of str, optional
         Keys of `METHODS`, or rules that choose between two of them, such as "DL if Q p < 0.1 or
-        I2 > 50% else MH" (see `parse_rule`). Not given, every method that these data allow, without
-        the mixed models UM.FS, UM.RS, CM.EL, CM.AL and GLMM, which must be named; one that has no
-        estimate for them keeps its row, with the reason in its notes.
+        I2 > 50% else MH" (see `parse_rule`). In a rule "random" stands for DL, and "fixed" for MH
+        where the data are counts that it takes, else for EE. Not given, every method that these
+        data allow, without the mixed models UM.FS, UM.RS, CM.EL, CM.AL and GLMM, which must be
+        named; one that has no estimate for them keeps its row, with the reason in its notes.
     interval : {"wald", "t", "hksj", "hksj-adhoc", "henmi-copas", "profile"}
         Normal quantile; t(k - 1) quantile; t(k - 1) and the standard error of Hartung, Knapp,
         Sidik and Jonkman; the same, never below the plain standard error; Henmi and Copas's, about
@@ -170,7 +172,9 @@ def pool(
 
 
 def normal_name(method: str) -> str:
-    """Give a method's name as its row has it: a key of `METHODS`, or the normal form of a rule.
+    """Give a method's name in its normal form: a key of `METHODS`, or a rule with usual spacing.
+
+    The words "random" and "fixed" stay: what they stand for depends on the data.
 
     Raises
     ------
@@ -203,7 +207,8 @@ def _chosen(methods: Sequence[str] | None, studies: StudyTable, measure: str) ->
     fitting = fitting_methods(studies, measure)
     if methods is None:
         return tuple(name for name in fitting if METHODS[name].default)
-    names = tuple(dict.fromkeys(map(normal_name, methods)))
+    spelled = (name_methods(normal_name(method), "metafor", fitting) for method in methods)
+    names = tuple(dict.fromkeys(spelled))
     for text in names:
         rule = parse_rule(text, tuple(METHODS)) if is_rule(text) else None
         for name in (text,) if rule is None else (rule.chosen, rule.otherwise):

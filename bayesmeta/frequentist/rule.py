@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from bayesmeta.errors import ModelError
 
 QUANTITIES = ("Q p", "I2", "k", "tau2")
+RANDOM_OR_FIXED = ("random", "fixed")  # as papers write, for the methods of their software
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -86,7 +87,7 @@ def parse_rule(text: str, methods: Sequence[str]) -> Rule:
         "METHOD if CONDITION else METHOD", with conditions joined by "and" or by "or", not by both;
         a condition compares "Q p", "I2", "k" or "tau2" with a number by <, <=, > or >=.
     methods : sequence of str
-        Names that may stand for METHOD.
+        Names that may stand for METHOD, besides the words "random" and "fixed".
 
     Returns
     -------
@@ -108,13 +109,13 @@ def parse_rule(text: str, methods: Sequence[str]) -> Rule:
         raise ModelError(f"The rule {text!r} is not of the form {_FORM}. Write {_EXAMPLE}.")
     chosen, middle, otherwise = words.groups()
     for name in (chosen, otherwise):
-        if name not in methods:
-            close = {key.lower(): key for key in methods}
+        if name not in (*methods, *RANDOM_OR_FIXED):
+            close = {key.lower(): key for key in (*methods, *RANDOM_OR_FIXED)}
             near = get_close_matches(name.lower(), close, n=1)
             hint = f"Did you mean {close[near[0]]!r}? " if near else ""
             raise ModelError(
                 f"The rule {text!r} names an unknown method {name!r}. {hint}"
-                f"There are {', '.join(methods)}."
+                f"There are {', '.join(methods)}, and the words {' and '.join(RANDOM_OR_FIXED)}."
             )
     if chosen == otherwise:
         raise ModelError(f"The rule {text!r} takes {chosen} either way. Write {chosen}.")
@@ -128,6 +129,14 @@ def parse_rule(text: str, methods: Sequence[str]) -> Rule:
     parts = re.split(rf"\s+{joined}\s+", middle)
     conditions = tuple(_parse_condition(part, text) for part in parts)
     return Rule(chosen=chosen, otherwise=otherwise, conditions=conditions, joined=joined)
+
+
+def spell_out(text: str, meant: Mapping[str, str]) -> str:
+    """Put methods in place of the words "random" and "fixed" in a rule."""
+    if not is_rule(text):
+        return text
+    first, *middle, last = text.split()
+    return " ".join([meant.get(first, first), *middle, meant.get(last, last)])
 
 
 def _parse_condition(part: str, text: str) -> Condition:

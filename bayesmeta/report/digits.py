@@ -1,7 +1,9 @@
 """Numbers as text: one number of decimals for a whole column, so that its digits line up."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 NONE = "-"  # where there is no number
 
@@ -61,6 +63,21 @@ def show_interval(low: float, high: float, decimals: int) -> str:
     if math.isnan(low) or math.isnan(high):
         return NONE
     return f"{show(low, decimals)}, {show(high, decimals)}"
+
+
+def show_variances(values: Sequence[float]) -> list[str]:
+    """Write a column of variances, with as many decimals as give the middle one three figures.
+
+    One that is 0, at its bound or by assumption, is written 0.
+
+    Examples
+    --------
+    >>> show_variances([0.0, 0.3663, 0.54, 0.0609, float("nan")])
+    ['0', '0.366', '0.540', '0.061', '-']
+    """
+    sizes = [value for value in values if value > 0 and math.isfinite(value)]
+    decimals = 2 - math.floor(math.log10(float(np.median(sizes)))) if sizes else 0
+    return ["0" if value == 0 else show(value, max(0, decimals)) for value in values]
 
 
 def show_probability(p: float) -> str:

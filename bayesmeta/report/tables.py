@@ -10,7 +10,14 @@ from bayesmeta.checks.rows import study_intervals
 from bayesmeta.effects import Effects, Measure, get_measure
 from bayesmeta.frequentist import PooledEstimate, Reference
 from bayesmeta.inference.posterior import Diagnostics, Posterior
-from bayesmeta.report.digits import NONE, choose_decimals, show, show_interval, show_probability
+from bayesmeta.report.digits import (
+    NONE,
+    choose_decimals,
+    show,
+    show_interval,
+    show_probability,
+    show_variances,
+)
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -65,8 +72,11 @@ def reference_table(reference: Reference) -> "Group":
     numbers = [[row.estimate, row.ci_low, row.ci_high, row.pi_low, row.pi_high] for row in rows]
     natural = measure.scale.to_natural(np.array(numbers, dtype=np.float64))
     decimals = choose_decimals(natural[:, 0])
+    tau2s = show_variances([row.tau2 for row in rows])
     footnotes: dict[str, int] = {}
-    for row, (estimate, low, high, new_low, new_high) in zip(rows, natural.tolist(), strict=True):
+    for row, tau2, (estimate, low, high, new_low, new_high) in zip(
+        rows, tau2s, natural.tolist(), strict=True
+    ):
         marks = [footnotes.setdefault(note, len(footnotes) + 1) for note in row.notes]
         mark = f" [{','.join(map(str, marks))}]" if marks else ""
         table.add_row(
@@ -75,7 +85,7 @@ def reference_table(reference: Reference) -> "Group":
             show_interval(low, high, decimals),
             show_probability(row.p_value),
             show_interval(new_low, new_high, decimals),
-            NONE if np.isnan(row.tau2) else f"{row.tau2:.3g}",
+            tau2,
             show(row.i2, 1) if np.isnan(row.i2) else f"{show(row.i2, 1)}%",
             show(row.q, 2),
             show_probability(row.q_p),

@@ -11,7 +11,8 @@ import pandas as pd
 from bayesmeta.effects import get_measure
 from bayesmeta.frequentist.bias.report import BiasReport
 from bayesmeta.frequentist.influence.deletion import Refits
-from bayesmeta.frequentist.influence.measures import Blups, Influence
+from bayesmeta.frequentist.influence.measures import Influence
+from bayesmeta.frequentist.influence.predicted import Blups
 
 type Data = dict[str, Any]
 

@@ -13,8 +13,16 @@ from bayesmeta.frequentist.bias.selection import SelectionModel
 from bayesmeta.frequentist.bias.small_study import SmallStudyTests
 from bayesmeta.frequentist.bias.trim_fill import TrimFill
 from bayesmeta.frequentist.influence.deletion import Refits
-from bayesmeta.frequentist.influence.measures import Blups, Influence
-from bayesmeta.report.digits import NONE, choose_decimals, show, show_interval, show_probability
+from bayesmeta.frequentist.influence.measures import Influence
+from bayesmeta.frequentist.influence.predicted import Blups
+from bayesmeta.report.digits import (
+    NONE,
+    choose_decimals,
+    show,
+    show_interval,
+    show_probability,
+    show_variances,
+)
 from bayesmeta.report.tables import make_heading, make_table
 from bayesmeta.scales import FloatArray
 
@@ -98,7 +106,7 @@ def _filled(found: TrimFill, measure: Measure, *, told: Sequence[str]) -> list["
     table = make_table("", "studies", measure.name, f"{percent} interval", "p", "tau2", "I2")
     rows = found.to_frame().to_dict("records")
     decimals = choose_decimals(row["natural_estimate"] for row in rows)
-    for row, tau2 in zip(rows, _aligned([row["tau2"] for row in rows]), strict=True):
+    for row, tau2 in zip(rows, show_variances([row["tau2"] for row in rows]), strict=True):
         table.add_row(
             "as observed" if row["studies"] == "observed" else "filled up",
             str(row["k"]),
@@ -125,7 +133,7 @@ def _selected(
     estimate, low, high, plain = natural.tolist()
     decimals = choose_decimals([estimate, plain])
     table = make_table("", measure.name, f"{percent} interval", "p", "tau2", "log likelihood")
-    tau2 = _aligned([found.unselected_tau2, found.tau2])
+    tau2 = show_variances([found.unselected_tau2, found.tau2])
     table.add_row("no selection", show(plain, decimals), NONE, NONE, tau2[0],
                   show(found.unselected_log_likelihood, 3))  # fmt: skip
     table.add_row("with selection", show(estimate, decimals), show_interval(low, high, decimals),
@@ -162,7 +170,7 @@ def _influence(found: Influence) -> list["RenderableType"]:
 
     table = make_table("study", "rstudent", "DFFITS", "Cook", "cov r", "tau2 del", "Q del",
                        "weight", "DFBETAS", "")  # fmt: skip
-    rows, tau2s = found.to_frame().to_dict("records"), _aligned(found.tau2_deleted.tolist())
+    rows, tau2s = found.to_frame().to_dict("records"), show_variances(found.tau2_deleted.tolist())
     for row, tau2 in zip(rows, tau2s, strict=True):
         table.add_row(
             Text(row["study"]),
@@ -186,7 +194,7 @@ def _left_out(found: Refits, measure: Measure) -> "RenderableType":
     )
     rows = found.to_frame().to_dict("records")
     decimals = choose_decimals(row["natural_estimate"] for row in rows)
-    for row, tau2 in zip(rows, _aligned(found.tau2.tolist()), strict=True):
+    for row, tau2 in zip(rows, show_variances(found.tau2.tolist()), strict=True):
         table.add_row(
             Text(row["study"]),
             show(row["natural_estimate"], decimals),
@@ -232,13 +240,6 @@ def _notes(notes: Sequence[str], *, told: Sequence[str]) -> list["RenderableType
 def _sized(value: float, se: float) -> str:
     """Show a slope with three decimals; with an exponent where its error is far from 1."""
     return f"{value:.2e}" if se < 0.02 or se >= 1e4 else show(value, 3)
-
-
-def _aligned(values: Sequence[float]) -> list[str]:
-    """Show a column of variances with as many decimals as give the middle one three figures."""
-    sizes = [value for value in values if value > 0]
-    decimals = 2 - math.floor(math.log10(float(np.median(sizes)))) if sizes else 3
-    return [show(value, max(0, decimals)) for value in values]
 
 
 def _percent(value: float) -> str:

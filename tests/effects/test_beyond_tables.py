@@ -101,14 +101,16 @@ def test_swapping_the_arms_of_means_flips_the_sign(measure):
 
 @given(st.floats(0.01, 100))
 def test_another_unit_of_the_outcome_moves_the_mean_difference_only(factor):
-    rows = [["A", 5.0, 2.0, 10, 7.0, 3.0, 20]]
-    scaled = [["A", 5 * factor, 2 * factor, 10, 7 * factor, 3 * factor, 20]]
+    table = _read(
+        MEANS,
+        ["A", 5.0, 2.0, 10, 7.0, 3.0, 20],
+        ["B", 5 * factor, 2 * factor, 10, 7 * factor, 3 * factor, 20],
+    )
     for measure in ("SMD", "ROM", "VR"):
-        plain = compute_effects(_read(MEANS, *rows), measure)
-        other = compute_effects(_read(MEANS, *scaled), measure)
-        assert_allclose([other.y, other.S], [plain.y, plain.S], rtol=1e-9)
-    moved = compute_effects(_read(MEANS, *scaled), "MD")
-    assert_allclose(moved.y, [-2 * factor], rtol=1e-9)
+        found = compute_effects(table, measure)
+        assert_allclose([found.y[1], found.S[1]], [found.y[0], found.S[0]], rtol=1e-9)
+    moved = compute_effects(table, "MD")
+    assert_allclose(moved.y, [-2.0, -2 * factor], rtol=1e-9)
 
 
 def test_a_ratio_of_means_of_two_signs_is_refused_and_of_two_negative_ones_is_not():

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 import bayesmeta as bm
 from bayesmeta.errors import ModelError
-from bayesmeta.frequentist import METHODS, normal_name, pool
+from bayesmeta.frequentist import METHODS, fitting_methods, normal_name, pool
 from bayesmeta.frequentist.rule import QUANTITIES, Condition, Rule, parse_rule
+from bayesmeta.frequentist.software import name_methods
+from bayesmeta.studies import load
 
 NAMES = tuple(METHODS)
 
@@ -49,7 +51,9 @@ def test_spacing_and_digits_do_not_matter(text, normal):
 REFUSED = {
     "DL if Q p < 0.1": "METHOD if CONDITION",
     "if Q p < 0.1 else MH": "METHOD if CONDITION",
-    "random if Q p < 0.1 else fixed": "unknown method 'random'",
+    "Random if Q p < 0.1 else fixed": "Did you mean 'random'",
+    "fixed if Q p >= 0.1 else fixed": "takes fixed either way",
+    "fixed if Q p >= 0.1 else MH": "takes MH either way",
     "DL if Q p < 0.1 else mh": "Did you mean 'MH'",
     "DL if Q p < 0.1 else DL": "takes DL either way",
     "DL if Q p < 0.1 or I2 > 50% and k > 3 else MH": "mixes 'and' with 'or'",
@@ -154,3 +158,65 @@ def test_a_method_that_does_not_fit_the_data_is_refused_within_a_rule():
 def test_one_rule_written_twice_is_one_row():
     texts = ["DL if k > 1 else EE", "DL if k>1 else EE"]
     assert pool(bm.load("bcg"), "OR", methods=texts).methods == (texts[0],)
+
+
+ODDS, MEANS, RATES = load("bcg"), load("normand1999"), load("nielweise2008")
+
+
+@pytest.mark.parametrize(
+    ("studies", "measure", "software", "named"),
+    [
+        (ODDS, "OR", "metafor", ("DL", "MH")),
+        (ODDS, "RD", "RevMan 5", ("DL-MH", "MH-RM")),
+        (ODDS, "AS", "RevMan 5", ("DL", "EE")),
+        (MEANS, "MD", "metafor", ("DL", "EE")),
+        (MEANS, "SMD", "RevMan 5", ("DL", "EE")),
+        (RATES, "IRR", "metafor", ("DL", "MH")),
+        (RATES, "IRR", "RevMan 5", ("DL", "EE")),
+        (contrasts([0.1, 0.2], [0.1, 0.1]), "OR", "RevMan 5", ("DL", "EE")),
+    ],
+)
+def test_random_and_fixed_are_the_methods_of_the_software(studies, measure, software, named):
+    fitting = fitting_methods(studies, measure)
+    random, fixed = named
+    rule = name_methods("random if Q p < 0.1 else fixed", software, fitting)
+    assert rule == f"{random} if Q p < 0.1 else {fixed}"
+    assert (
+        name_methods("fixed if k > 2 else REML", software, fitting) == f"{fixed} if k > 2 else REML"
+    )
+    assert name_methods("REML", software, fitting) == "REML"
+
+
+def test_pool_takes_random_and_fixed_as_metafor_has_them():
+    row = pool(ODDS, "OR", methods="random  if Q p<.1 else fixed").rows[0]
+    assert row == pool(ODDS, "OR", methods="DL if Q p < 0.1 else MH").rows[0]
+
+
+# Zhou and others (2019), Drug Des Devel Ther 13:857, Table 2, tacrolimus with mycophenolate against
+# cyclophosphamide: "random effects if p < 0.1, else fixed", Review Manager 5.3. The counts (events
+# and non-events of Bao 2008 and Liu 2015) are the only ones that give all digits of the row.
+REVIEW = {
+    "complete remission": ([(10, 10, 1, 19), (83, 98, 46, 135)], "DL-MH", "5.13 (0.75, 35.02)",
+                           "0.10", "0.07"),
+    "total remission": ([(18, 2, 9, 11), (151, 30, 114, 67)], "MH-RM", "3.32 (2.08, 5.32)",
+                        "0.00", "0.15"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("outcome", REVIEW)
+def test_the_choices_of_a_published_review_are_replayed(outcome):
+    rows, taken, printed, p, q_p = REVIEW[outcome]
+    model = bm.Model.from_text(
+        measure="OR",
+        likelihood="normal",
+        effect="normal(0, 2.82)",
+        heterogeneity="half_normal(0.5)",
+    )
+    checked = bm.crosscheck(
+        model, table(rows), nuts=False, software="RevMan 5", rule="random if Q p < 0.1 else fixed"
+    )
+    row = checked.reference["DL-MH if Q p < 0.1 else MH-RM"]
+    estimate, low, high = map(math.exp, (row.estimate, row.ci_low, row.ci_high))
+    assert f"{estimate:.2f} ({low:.2f}, {high:.2f})" == printed
+    assert (f"{row.p_value:.2f}", f"{row.q_p:.2f}") == (p, q_p)
+    assert row.notes[0].endswith(f"the rule takes {taken}")

@@ -29,6 +29,11 @@ def bcg():
     )
 
 
+@pytest.fixture(scope="module")
+def bcg_axes(bcg):
+    return bm.forest(bcg)
+
+
 def texts_of(ax):
     return [text.get_text() for text in ax.texts]
 
@@ -48,8 +53,8 @@ def simulated(k):
     return bm.read_studies(pd.DataFrame({"study": labels, **columns}))
 
 
-def test_every_study_and_every_row_has_its_line(bcg):
-    texts = texts_of(bm.forest(bcg))
+def test_every_study_and_every_row_has_its_line(bcg, bcg_axes):
+    texts = texts_of(bcg_axes)
     for label in (*bcg.effects.study, *(row.label for row in bcg.reference)):
         assert label in texts
     assert "exact posterior, binomial likelihood" in texts
@@ -57,8 +62,8 @@ def test_every_study_and_every_row_has_its_line(bcg):
     assert "4/123" in texts
 
 
-def test_diamonds_are_where_the_pooled_effects_are(bcg):
-    diamonds = bm.forest(bcg).patches
+def test_diamonds_are_where_the_pooled_effects_are(bcg, bcg_axes):
+    diamonds = bcg_axes.patches
     drawn = [diamond.get_xy()[[1, 0, 2], 0] for diamond in diamonds]
     frame = bcg.to_frame()[["natural_estimate", "natural_ci_low", "natural_ci_high"]]
     assert_allclose(drawn, frame)
@@ -76,10 +81,15 @@ def test_the_squares_area_is_the_weight(bcg):
     assert_allclose([line.weight for line in lines], bcg.effects.S.min() / bcg.effects.S)
 
 
-def test_ratios_have_a_logarithmic_axis_with_plain_ticks(bcg):
-    ax = bm.forest(bcg)
-    assert ax.get_xscale() == "log"
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0.1", "0.2", "0.5", "1", "2"]
+def test_ratios_have_a_logarithmic_axis_with_plain_ticks(bcg_axes):
+    assert bcg_axes.get_xscale() == "log"
+    assert [tick.get_text() for tick in bcg_axes.get_xticklabels()] == [
+        "0.1",
+        "0.2",
+        "0.5",
+        "1",
+        "2",
+    ]
 
 
 def test_differences_have_a_linear_axis():
@@ -88,14 +98,14 @@ def test_differences_have_a_linear_axis():
     assert ax.get_xscale() == "linear"
 
 
-def test_the_good_direction_is_named_on_its_side(bcg):
-    assert "← favours treated" in texts_of(bm.forest(bcg))
+def test_the_good_direction_is_named_on_its_side(bcg, bcg_axes):
+    assert "← favours treated" in texts_of(bcg_axes)
     assert "favours treated →" in texts_of(bm.forest(replace(bcg, better="higher")))
     assert not any("favours" in text for text in texts_of(bm.forest(replace(bcg, better=None))))
 
 
-def test_an_interval_that_leaves_the_axis_ends_in_an_arrow(bcg):
-    ax = bm.forest(bcg)
+def test_an_interval_that_leaves_the_axis_ends_in_an_arrow(bcg, bcg_axes):
+    ax = bcg_axes
     arrows = [line for line in ax.lines if line.get_marker() == ">"]
     high = ax.get_xlim()[1]
     assert len(arrows) == sum(line.mark.high > high for line in forest_lines(bcg)) == 1
@@ -113,10 +123,9 @@ def test_the_figure_grows_with_the_studies_and_holds_all_text(k):
         assert box.y1 <= figure.bbox.height, text
 
 
-def test_texts_of_one_line_do_not_overlap(bcg):
-    ax = bm.forest(bcg)
-    renderer = drawn(ax.figure)
-    boxes = [(text.get_window_extent(renderer), text.get_text()) for text in ax.texts]
+def test_texts_of_one_line_do_not_overlap(bcg_axes):
+    renderer = drawn(bcg_axes.figure)
+    boxes = [(text.get_window_extent(renderer), text.get_text()) for text in bcg_axes.texts]
     for i, (one, name) in enumerate(boxes):
         for other, other_name in boxes[i + 1 :]:
             assert not one.overlaps(other), (name, other_name)
@@ -135,8 +144,8 @@ def test_it_draws_on_the_axes_that_it_is_given(bcg):
     assert bm.forest(bcg, ax=ax) is ax
 
 
-def test_pyplot_knows_nothing_of_it(bcg):
-    bm.forest(bcg)
+@pytest.mark.usefixtures("bcg_axes")
+def test_pyplot_knows_nothing_of_it():
     assert plt.get_fignums() == []
 
 

@@ -5,8 +5,8 @@ from bayesmeta.cli.options import Estimator, Json, Level, TableName, ZeroRule
 from bayesmeta.cli.output import DONE, show, show_json
 from bayesmeta.cli.table import AS_IT_IS, TableWords
 from bayesmeta.frequentist.influence.deletion import leave_one_out
-from bayesmeta.frequentist.influence.measures import blups
 from bayesmeta.frequentist.influence.measures import influence as measure_influence
+from bayesmeta.frequentist.influence.predicted import blups
 from bayesmeta.report import trouble_data, trouble_tables
 
 

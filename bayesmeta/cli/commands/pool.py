@@ -13,14 +13,13 @@ from bayesmeta.frequentist import (
     IntervalMethod,
     PredictionMethod,
     Tau2IntervalMethod,
-    normal_name,
 )
 from bayesmeta.frequentist import pool as pool_studies
 from bayesmeta.report import plain, tables
 
 METHOD_HELP = (
-    f'One of {", ".join(METHODS)}, or a rule such as "DL if Q p < 0.1 or I2 > 50% else MH"; may be '
-    "given several times. If not given, all that fit the data but the mixed models of counts."
+    f'One of {", ".join(METHODS)}, or a rule such as "random if Q p < 0.1 or I2 > 50% else fixed"; '
+    "may be given several times. If not given, all that fit the data but the mixed models of counts."
 )
 
 
@@ -65,6 +64,5 @@ def pool(
     elif method is None or len(method) > 1:
         show_json(plain.reference_as_data(reference, version=__version__))
     else:
-        row = reference[normal_name(method[0])]
-        show_json(plain.pooled_as_data(row, version=__version__))
+        show_json(plain.pooled_as_data(reference.rows[0], version=__version__))
     return DONE

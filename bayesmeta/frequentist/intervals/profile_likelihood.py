@@ -8,7 +8,8 @@ from scipy.special import chdtrc, ndtri
 from bayesmeta.errors import NotEstimableError
 from bayesmeta.frequentist.intervals.simple import Interval, require_level
 from bayesmeta.frequentist.least_squares import decorrelate, weighted_fit
-from bayesmeta.frequentist.tau2.likelihood import fit_ml, log_likelihood
+from bayesmeta.frequentist.tau2.likelihood import fit_ml
+from bayesmeta.frequentist.tau2.log_likelihood import log_likelihood
 from bayesmeta.scales import FloatArray
 
 _GRID = 64  # values of the mean, and of tau2, at which the deviance is looked at first

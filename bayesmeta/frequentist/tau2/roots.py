@@ -281,4 +281,5 @@ def _newton(
 
 def _newton_step(fit: WeightedFit, target: FloatArray | float) -> FloatArray:
     slope = ((fit.weight * fit.residual) ** 2).sum(-1)  # y'PPy = -dQ / dtau2
-    return np.asarray((fit.q - target) / np.where(slope > 0, slope, 1.0))
+    flat = slope < 1e-300  # all residuals are 0, or so small that a quotient would overflow
+    return np.asarray((fit.q - target) / np.where(flat, 1.0, slope))

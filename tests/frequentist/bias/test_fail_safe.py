@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from frequentist.effect_sets import effect_sets
 from frequentist.trouble_cases import contrasts
-from hypothesis import given
+from hypothesis import given, settings
 from numpy.testing import assert_allclose
 from scipy import stats
 
@@ -62,6 +62,7 @@ def test_orwins_number_leaves_the_target(effects):
         assert_allclose(effects.y.sum() / (len(effects.y) + n), mean / 5, rtol=1e-9)
 
 
+@settings(max_examples=12)
 @given(effect_sets(min_rows=3, max_rows=8))
 def test_turning_the_effects_round_changes_no_number(effects):
     first = fail_safe_n(contrasts(effects.y, effects.v), "GEN")

@@ -10,7 +10,7 @@ from tolerances import CLOSED, ITERATIVE
 from bayesmeta.errors import ModelError, NotEstimableError
 from bayesmeta.frequentist.bias.trim_fill import MISSING, trim_and_fill
 from bayesmeta.frequentist.independent import pool_batch
-from bayesmeta.frequentist.tau2.likelihood import restricted_log_likelihood
+from bayesmeta.frequentist.tau2.log_likelihood import restricted_log_likelihood
 from bayesmeta.studies import load
 
 UNFILLED = [case for case in CASES if case not in FILLED]

@@ -62,7 +62,7 @@ def trials(draw):
     return [(*draw(arm), *draw(arm)) for _ in range(k)]
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(trials(), st.sampled_from(["UM.FS", "CM.EL", "CM.AL"]))
 def test_swapping_the_arms_flips_the_sign(rows, method):
     there, back = fit(rows, method), fit([swapped(row) for row in rows], method)

@@ -11,7 +11,8 @@ from tolerances import CLOSED, ITERATIVE
 from bayesmeta.errors import ModelError, NotEstimableError
 from bayesmeta.frequentist.independent import independent_effects, pool_batch
 from bayesmeta.frequentist.influence.deletion import cumulative, leave_one_out
-from bayesmeta.frequentist.influence.measures import baujat, blups, influence
+from bayesmeta.frequentist.influence.measures import baujat, influence
+from bayesmeta.frequentist.influence.predicted import blups
 from bayesmeta.frequentist.pool import pool
 from bayesmeta.frequentist.tau2 import TAU2
 from bayesmeta.studies import load, read_studies

@@ -11,11 +11,10 @@ from bayesmeta.errors import NotEstimableError
 from bayesmeta.frequentist.tau2.likelihood import (
     fit_ml,
     fit_reml,
-    log_likelihood,
-    restricted_log_likelihood,
     tau2_ml,
     tau2_reml,
 )
+from bayesmeta.frequentist.tau2.log_likelihood import log_likelihood, restricted_log_likelihood
 
 
 @pytest.mark.parametrize(("name", "measure"), CASES)

@@ -157,6 +157,12 @@ def test_equal_effects_have_no_heterogeneity(method):
     assert TAU2[method](np.full(4, 0.3), np.array([0.1, 0.2, 0.3, 0.4]), np.ones((4, 1))) == 0.0
 
 
+@pytest.mark.parametrize("method", ["PM", "EB", "REML", "ML"])
+def test_differences_that_vanish_beside_the_errors_are_none(method):
+    y, v, X = np.array([0.0, 0.0, 0.0, 1.6e-158]), np.ones(4), np.ones((4, 1))
+    assert TAU2[method](y, v, X) == 0.0  # and no warning, though y'PPy is nearly 0
+
+
 @pytest.mark.parametrize("method", TAU2)
 def test_leading_axes_are_a_batch(method):
     rng = np.random.default_rng(8)
