@@ -19,7 +19,7 @@ from bayesmeta.report import plain, tables
 
 METHOD_HELP = (
     f'One of {", ".join(METHODS)}, or a rule such as "random if Q p < 0.1 or I2 > 50% else fixed"; '
-    "may be given several times. If not given, all that fit the data but the mixed models of counts."
+    "may be given several times. If not given, all that fit the data, without the mixed models."
 )
 
 
