@@ -20,6 +20,7 @@ def refitted_elpd(model):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [normal_model(bm.Normal(0, 2.82), bm.HalfNormal(0.5), "OR"), binomial_model()],

@@ -33,6 +33,7 @@ def test_draws_of_the_exact_posterior_agree_with_it(exact):
     assert len(agreement.differences) == 8
 
 
+@pytest.mark.slow
 def test_over_many_runs_z_is_standard_normal(exact):
     z = [
         [d.z for d in compare_posteriors(exact, as_nuts(exact, draws=1000, seed=s)).differences]

@@ -15,6 +15,8 @@ from scipy.special import expit, xlog1py, xlogy
 from bayesmeta.effects import compute_effects
 from bayesmeta.studies import read_studies
 
+pytestmark = pytest.mark.slow
+
 BY_DIFFERENCES = 2e-5  # second derivatives by differences of the fourth order
 COUNT = st.integers(2, 400)
 

@@ -115,6 +115,7 @@ def test_where_tau2_is_zero_the_estimate_is_the_common_effect(effects):
     assert sum(row.tau2 == 0.0 for row in reference) >= len(TAU2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "interval"), INTERVALS)
 @settings(max_examples=4)
 @given(data=st.data())

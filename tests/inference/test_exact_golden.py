@@ -64,6 +64,7 @@ def test_normal_posteriors_agree_with_the_reference(name, engine):
     assert_all_agree(fit_normal(NORMAL[name], engine), NORMAL[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["gaussian", "grid"])
 @pytest.mark.parametrize("name", NORMAL)
 def test_the_reported_error_of_normal_fits_covers_the_true_one(name, engine):
@@ -71,6 +72,7 @@ def test_the_reported_error_of_normal_fits_covers_the_true_one(name, engine):
     assert_error_covers(posterior, NORMAL[name], REFERENCE["reference_error"]["normal_normal"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["gaussian", "grid"])
 @pytest.mark.parametrize("name", [n for n, c in NORMAL.items() if "theta" in c["expected"]])
 def test_study_effects_agree_with_the_reference(name, engine):
@@ -79,6 +81,7 @@ def test_study_effects_agree_with_the_reference(name, engine):
     assert_allclose(theta.sd, want["sd"], rtol=EXACT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n, c in NORMAL.items() if "theta" in c["expected"]])
 def test_both_engines_give_the_same_quantiles_of_study_effects(name):
     gaussian, grid = (fit_normal(NORMAL[name], engine) for engine in ("gaussian", "grid"))
@@ -92,6 +95,7 @@ def test_binomial_posteriors_agree_with_the_reference(name):
     assert_all_agree(fit_binomial(BINOMIAL[name]), BINOMIAL[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BINOMIAL)
 def test_the_reported_error_of_binomial_fits_covers_the_true_one(name):
     posterior = fit_binomial(BINOMIAL[name])

@@ -25,6 +25,7 @@ def brute_force(bound, study, mu, tau):
     return top + np.log(np.exp(log - top).sum() * (theta[1] - theta[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATA)
 @pytest.mark.parametrize("tau", [2.5, 0.7, 0.1, 0.003])
 def test_the_integral_over_theta_has_relative_accuracy(name, tau):

@@ -111,6 +111,7 @@ def test_an_interval_that_leaves_the_axis_ends_in_an_arrow(bcg, bcg_axes):
     assert len(arrows) == sum(line.mark.high > high for line in forest_lines(bcg)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2, 60])
 def test_the_figure_grows_with_the_studies_and_holds_all_text(k):
     ax = bm.forest(bm.crosscheck(NORMAL, simulated(k), nuts=False))

@@ -32,6 +32,7 @@ def log_likelihood(mu, tau2, delta, y, v, alternative):
     return (np.log(weight) + stats.norm.logpdf(y, mu, s) - np.log(published)).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "measure"), CASES)
 def test_alternative_is_metafors_and_the_likelihood_nowhere_below_its_own(name, measure, golden):
     table, want = case(golden, name, measure)
@@ -55,6 +56,7 @@ def test_where_metafor_reached_the_maximum_the_estimates_agree(name, measure, go
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "measure"), [case for case in CASES if case not in REACHED])
 def test_metafors_fit_climbs_to_the_estimate_given_here(name, measure, golden):
     # Its optimiser stopped early, or stepped near tau2 = 0 or a bound of delta, which it does not

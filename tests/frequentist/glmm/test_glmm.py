@@ -36,6 +36,8 @@ from bayesmeta.frequentist.glmm.models import (
 from bayesmeta.frequentist.glmm.models import one_group as one_group_model
 from bayesmeta.studies import load, read_studies
 
+pytestmark = pytest.mark.slow
+
 BRUTE = {
     "UM.FS, OR": (fixed_intercepts, TABLES, um_fs, [-0.5, 0.5, -1, -1, -1]),
     "UM.FS, IRR": (fixed_intercepts, RATES, um_fs_rates, [-0.5, 0.5, 1, 1, 1]),

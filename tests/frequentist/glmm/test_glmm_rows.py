@@ -77,6 +77,7 @@ def test_swapping_the_arms_of_random_study_effects_flips_the_sign():
                     rtol=ITERATIVE)  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", FOR_TABLES)
 def test_the_order_of_the_studies_does_not_matter(method):
     found, again = fit(TRIALS, method), fit(TRIALS[::-1], method)
@@ -112,6 +113,7 @@ def test_at_tau2_zero_fixed_study_effects_are_a_logistic_regression(rows):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("silent", [(0, 15, 0, 14), (15, 0, 14, 0)])
 @pytest.mark.parametrize("method", ["UM.FS", "CM.EL", "CM.AL"])
 def test_a_study_that_does_not_tell_the_arms_apart_adds_nothing(method, silent):

@@ -20,6 +20,7 @@ def test_equal_weights_give_a_chi_squared_distribution(terms):
     assert_allclose(mixture_cdf(q, np.full((8, terms), 2.5)), p, rtol=0, atol=ABSOLUTE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", [(1.0, 2, 5, 9), (0.1, 2, 5, 9, 100), (3.0, 3, 0.5)])
 def test_it_is_the_integral_of_imhof(weights):
     w = np.array(weights)

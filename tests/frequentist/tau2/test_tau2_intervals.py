@@ -54,6 +54,7 @@ def test_the_generalised_q_interval_inverts_the_exact_test(name, measure, golden
         assert dense_tail(0.0, y, v) >= 0.95
 
 
+@pytest.mark.slow
 def test_the_coverage_of_its_test_by_simulation():
     # at the true tau2 the upper tail of Q is uniform: P(tail < 0.1) = 0.1
     rng = np.random.default_rng(5)

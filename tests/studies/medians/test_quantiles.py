@@ -163,6 +163,7 @@ def test_quantiles_of_a_distribution_give_its_moments_back():
     assert_allclose(got.sd, [made.std() for made in makers.values()], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_default_has_the_smaller_error_in_skewed_samples_too():
     """Why luo-wan is the default: quantile estimation is less biased and much less stable."""
     samples = np.random.default_rng(5).gamma(2, 5, size=(300, 40))
