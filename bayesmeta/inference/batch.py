@@ -7,7 +7,6 @@ import numpy as np
 from bayesmeta.errors import ImproperPosteriorError, ModelError, NotExactError
 from bayesmeta.inference.gaussian_nodes import (
     PROBS,
-    Conditional,
     Nodes,
     Rotated,
     evaluate_nodes,
@@ -21,6 +20,7 @@ from bayesmeta.inference.gaussian_nodes import (
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.propriety import TailOrder, order_tails
 from bayesmeta.inference.quadrature import FIRST_NODES, SupportMap
+from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.priors import Fixed, Flat, Normal, Prior
 from bayesmeta.scales import FloatArray
 
@@ -125,8 +125,9 @@ def _fit_chunk(
 ) -> None:
     """Fit the models of one chunk into rows `index`; only the unconverged are refined."""
     if heterogeneity.support[0] == heterogeneity.support[1]:
-        nodes = known_node(data, heterogeneity)
-        _store(out, index, data, nodes, None, tails, np.zeros(len(index)))
+        answer = _answer(data, known_node(data, heterogeneity), None, tails)
+        for name, values in answer.items():
+            out[name][index] = values
         return
     coordinate = tau_map(heterogeneity, unit)
     low, high = place_nodes(data, heterogeneity, coordinate, tails)
@@ -134,12 +135,11 @@ def _fit_chunk(
     while len(todo) and n <= _LAST_NODES:
         part = _take(data, todo)
         nodes = evaluate_nodes(part, heterogeneity, coordinate, low[todo], high[todo], n)
-        error = _measure(part, nodes, coordinate, tails)
-        out["error"][index[todo]] = error
-        done = error <= tol
-        if done.any():
-            rows, kept = index[todo[done]], _take(part, done)
-            _store(out, rows, kept, _take_nodes(nodes, done), coordinate, tails, error[done])
+        answer = _answer(part, nodes, coordinate, tails)
+        done = answer["error"] <= tol
+        for name, values in answer.items():
+            out[name][index[todo[done]]] = values[done]
+        out["error"][index[todo]] = answer["error"]
         todo, n = todo[~done], 2 * n - 1
 
 
@@ -191,36 +191,15 @@ def _take(data: Rotated, index: IndexArray | BoolArray) -> Rotated:
     return Rotated(prior_precision=data.prior_precision, **values)
 
 
-def _take_nodes(nodes: Nodes, index: BoolArray) -> Nodes:
-    """Give the nodes of the models at `index`."""
-    given = Conditional(
-        **{f.name: getattr(nodes.given, f.name)[index] for f in fields(Conditional)}
-    )
-    values = {f.name: getattr(nodes, f.name)[index] for f in fields(nodes) if f.name != "given"}
-    return Nodes(given=given, **values)
-
-
 def _normals(data: Rotated, nodes: Nodes) -> tuple[FloatArray, FloatArray]:
-    """Means and sds of mu and theta_new at the nodes, (batch, 2, node) each."""
+    """Means and sds of mu and theta_new at the nodes, (batch, 2, node)."""
     mean = np.broadcast_to(data.offset, nodes.tau.shape)
     variance = np.zeros_like(nodes.tau)
-    if data.X.shape[-1]:
+    if nodes.given.beta.shape[-1]:
         mean = mean + nodes.given.beta[..., 0]
         variance = nodes.given.cov[..., 0, 0]
     sds = np.sqrt(np.stack([variance, variance + nodes.tau**2], axis=1))
-    return np.stack([mean, mean], axis=1), sds
-
-
-def _measure(data: Rotated, nodes: Nodes, coordinate: SupportMap, tails: TailOrder) -> FloatArray:
-    """Numerical error of every model, (batch,)."""
-    means, sds = _normals(data, nodes)
-    free = (sds > 0).all(axis=(0, 2))
-    has_mean, has_sd = (
-        np.array([tails.has_moment(m, of_mu=True), tails.has_moment(m)])[free] for m in (1, 2)
-    )
-    of_normals = normal_errors(means[:, free], sds[:, free], has_mean, has_sd, nodes)
-    error = np.maximum(nodes.spectrum, of_normals)
-    return np.maximum(error, tau_errors(tau_marginal(nodes, coordinate, tails), nodes, tails))
+    return np.broadcast_to(mean[:, None], sds.shape), sds
 
 
 def _empty(size: int) -> dict[str, FloatArray]:
@@ -231,36 +210,44 @@ def _empty(size: int) -> dict[str, FloatArray]:
     return {name: np.full(shape, np.nan) for name, shape in shapes.items()}
 
 
-def _store(
-    out: dict[str, FloatArray],
-    index: IndexArray,
-    data: Rotated,
-    nodes: Nodes,
-    coordinate: SupportMap | None,
-    tails: TailOrder,
-    error: FloatArray,
-) -> None:
-    """Write what is reported of converged models into the output arrays."""
+def _answer(
+    data: Rotated, nodes: Nodes, coordinate: SupportMap | None, tails: TailOrder
+) -> dict[str, FloatArray]:
+    """Give everything that is reported of models at these nodes, and its error, (batch, ...)."""
     means, sds = _normals(data, nodes)
-    mu, new = (
-        NormalMixture(
-            means=means[:, i],
-            sds=sds[:, i],
-            weights=nodes.mass,
-            has_mean=tails.has_moment(1, of_mu=i == 0),
-            has_sd=tails.has_moment(2, of_mu=i == 0),
-        )
-        for i in (0, 1)
+    normals = NormalMixture(means=means, sds=sds, weights=nodes.mass[:, None])
+    has_mean, has_sd = (
+        np.array([tails.has_moment(m, of_mu=True), tails.has_moment(m)]) for m in (1, 2)
     )
-    tau = (
-        NormalMixture(means=nodes.tau, sds=np.zeros_like(nodes.tau), weights=nodes.mass)
-        if coordinate is None
-        else tau_marginal(nodes, coordinate, tails)
+    quantiles = normals.quantile(PROBS)  # (batch, 2, 3)
+    tau: NormalMixture | SincDensity
+    if coordinate is None:
+        tau = NormalMixture(means=nodes.tau, sds=np.zeros_like(nodes.tau), weights=nodes.mass)
+        tau_quantiles, error = tau.quantile(PROBS), np.zeros(len(means))
+    else:
+        tau = tau_marginal(nodes, coordinate, tails)
+        tau_quantiles = tau.quantile(PROBS)
+        error = np.maximum(nodes.spectrum, tau_errors(tau, tau_quantiles, nodes, tails))
+        free = slice(None) if nodes.given.beta.shape[-1] else slice(1, None)  # mu may be known
+        part = NormalMixture(means=means[:, free], sds=sds[:, free], weights=nodes.mass[:, None])
+        moved = normal_errors(part, quantiles[:, free], has_mean[free], has_sd[free], nodes)
+        error = np.maximum(error, moved)
+    mean, sd = (
+        np.where(has, moment, np.nan)
+        for has, moment in ((has_mean, normals.mean), (has_sd, normals.sd))
     )
-    for name, marginal in (("mu", mu), ("tau", tau), ("theta_new", new)):
-        out[f"{name}_mean"][index] = marginal.mean
-        out[f"{name}_sd"][index] = marginal.sd
-        out[f"{name}_quantiles"][index] = marginal.quantile(PROBS)
-    out["mu_below_zero"][index] = mu.cdf(0.0)
-    out["log_marginal_likelihood"][index] = nodes.log_evidence
-    out["error"][index] = error
+    mu = NormalMixture(means=means[:, 0], sds=sds[:, 0], weights=nodes.mass)
+    return {
+        "mu_mean": mean[:, 0],
+        "mu_sd": sd[:, 0],
+        "mu_quantiles": quantiles[:, 0],
+        "mu_below_zero": mu.cdf(0.0),
+        "tau_mean": tau.mean,
+        "tau_sd": tau.sd,
+        "tau_quantiles": tau_quantiles,
+        "theta_new_mean": mean[:, 1],
+        "theta_new_sd": sd[:, 1],
+        "theta_new_quantiles": quantiles[:, 1],
+        "log_marginal_likelihood": nodes.log_evidence,
+        "error": error,
+    }

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from bayesmeta.inference.quantiles import (
+    CLOSE,
     IntervalKind,
     as_points,
     find_interval,
@@ -116,8 +117,8 @@ class NormalMixture:
         out: FloatArray = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds[..., None, :])
         return out
 
-    def quantile(self, p: ArrayLike) -> FloatArray:
-        """Value with probability p below it."""
+    def quantile(self, p: ArrayLike, *, close: float = CLOSE) -> FloatArray:
+        """Value with probability p below it; `close` as for `solve_quantile`."""
         reach = 39.0 * self.sds
         low, high = (self.means - reach).min(axis=-1), (self.means + reach).max(axis=-1)
 
@@ -125,7 +126,7 @@ class NormalMixture:
             z = self._z(x)
             return self._mix(ndtr(z)), self._mix(self._density(z))
 
-        return solve_about_normal(self, cdf_and_pdf, low, high, p)
+        return solve_about_normal(self, cdf_and_pdf, low, high, p, close=close)
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""
