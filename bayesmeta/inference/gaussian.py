@@ -34,9 +34,8 @@ from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed, Flat, Normal
 from bayesmeta.scales import FloatArray
 
-_CHUNK = 64
+_CHUNK = 128
 _CELLS = 1 << 15  # numbers (row, node) held at once: 256 kB, within the cache
-_ABOUT = 0.05  # quantiles at which errors are measured need no more digits than that
 
 
 def require_supported(bound: BoundModel) -> NormalData:
@@ -212,11 +211,10 @@ def _measure_error(posterior: Posterior, nodes: Nodes, tails: TailOrder) -> floa
         for begin in range(0, len(means), _CHUNK):  # a chunk of studies, to stay within the cache
             i = slice(begin, begin + _CHUNK)
             part = NormalMixture(means=means[i], sds=sds[i], weights=nodes.mass)
-            about = part.quantile(PROBS, close=_ABOUT)
-            of_part = normal_errors(part, about, has_mean[i], has_sd[i], nodes)
+            of_part = normal_errors(part, has_mean[i], has_sd[i], nodes)
             error = max(error, float(of_part))
     assert isinstance(posterior.tau, SincDensity)
-    about = posterior.tau.quantile(PROBS, close=_ABOUT)
+    about = posterior.tau.quantile(PROBS, close=0.5)
     return max(error, float(tau_errors(posterior.tau, about, nodes, tails)))
 
 

@@ -8,7 +8,7 @@ that every node of tau costs a vector whatever S is. All kernels take leading ba
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.propriety import TailOrder
@@ -21,6 +21,7 @@ type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 PROBS = np.array([0.025, 0.5, 0.975])
 _LOG_2PI = float(np.log(2 * np.pi))
+_NEAR = 0.5 * np.minimum(PROBS, 1 - PROBS)
 _CELLS = 1 << 16  # numbers (..., node, row) held at once: 512 kB, within the cache
 
 
@@ -257,10 +258,10 @@ def tau_map(prior: Prior, unit: float) -> SupportMap:
 
 def normal_errors(
     full: NormalMixture,
-    quantile: FloatArray,
     has_mean: BoolArray,
     has_sd: BoolArray,
     nodes: Nodes,
+    quantile: FloatArray | None = None,
 ) -> FloatArray:
     """Largest change of means, sds and quantiles of normal mixtures when nodes are halved.
 
@@ -272,33 +273,50 @@ def normal_errors(
     ----------
     full : NormalMixture, (..., parameter)
         Of positive sds (..., parameter, node), over the nodes.
-    quantile : (..., parameter, point)
-        Of the mixtures, about.
     has_mean, has_sd : (parameter,)
+    quantile : (..., parameter, 3), optional
+        Of the mixtures, where they are known; else points near them are found, whose
+        probabilities differ by no more than half of the tail's.
 
     Returns
     -------
     (...)
     """
     half, change = _halve(nodes.mass)
-    half, change = half[..., None, :], change[..., None, :]
-    center = (nodes.mass[..., None, :] * full.means).sum(axis=-1)
-    shift = (change * full.means).sum(axis=-1)  # full less halved
+    mass, half, change = nodes.mass[..., None, :], half[..., None, :], change[..., None, :]
+    center = np.vecdot(full.means, mass)
+    shift = np.vecdot(full.means, change)  # full less halved
     squares = full.sds**2 + (full.means - center[..., None]) ** 2
-    variance = (nodes.mass[..., None, :] * squares).sum(axis=-1)
-    ratio = ((half * squares).sum(axis=-1) - shift**2) / variance
-    scale = np.where(has_sd, np.sqrt(variance), (quantile[..., -1] - quantile[..., 0]) / 4)
-    sds = full.sds[..., None, :]
-    z = (quantile[..., None] - full.means[..., None, :]) / sds  # (..., parameter, point, node)
-    density = (np.exp(-0.5 * z**2) / sds @ nodes.mass[..., None, :, None])[..., 0]
-    moved = np.abs((ndtr(z) @ change[..., None])[..., 0])
+    variance = np.vecdot(squares, mass)
+    ratio = (np.vecdot(squares, half) - shift**2) / variance
+    at = quantile
+    if at is None:
+        at = center[..., None] + np.sqrt(variance)[..., None] * ndtri(PROBS)
+    below, height = _components(full, at)
+    if quantile is None and np.any(np.abs(np.vecdot(below, mass[..., None, :]) - PROBS) > _NEAR):
+        at = full.quantile(PROBS, close=0.5)
+        below, height = _components(full, at)
+    scale = np.where(has_sd, np.sqrt(variance), (at[..., -1] - at[..., 0]) / 4)
+    moved = np.abs(np.vecdot(below, change[..., None, :]))
     moved = moved + cut_off(nodes.mass, nodes.tau, 0)[..., None, None]
-    moved = moved * np.sqrt(2 * np.pi) / density
+    moved = moved / np.vecdot(height, mass[..., None, :])
     worst = (moved / scale[..., None]).max(axis=-1)
     worst = np.maximum(worst, has_mean * np.abs(shift) / scale)
     worst = np.maximum(worst, has_sd * np.abs(np.sqrt(ratio) - 1))
     out: FloatArray = worst.max(axis=-1)
     return out
+
+
+def _components(mixture: NormalMixture, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Cdf and density of each component at x (..., point), both (..., point, node)."""
+    rate = 1 / mixture.sds[..., None, :]
+    z = (x[..., None] - mixture.means[..., None, :]) * rate
+    below = ndtr(z)
+    np.square(z, out=z)
+    z *= -0.5
+    height = np.exp(z, out=z)
+    height *= rate / np.sqrt(2 * np.pi)
+    return below, height
 
 
 def _halve(mass: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -121,10 +121,20 @@ class NormalMixture:
         """Value with probability p below it; `close` as for `solve_quantile`."""
         reach = 39.0 * self.sds
         low, high = (self.means - reach).min(axis=-1), (self.means + reach).max(axis=-1)
+        known = bool((self.sds == 0).any())
+        means, weights = self.means[..., None, :], self.weights[..., None, :]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = 1 / self.sds[..., None, :]
+            heights = weights * rate / np.sqrt(2 * np.pi)
 
         def cdf_and_pdf(x: FloatArray) -> tuple[FloatArray, FloatArray]:
-            z = self._z(x)
-            return self._mix(ndtr(z)), self._mix(self._density(z))
+            z = (x[..., None] - means) * rate
+            if known:
+                z = np.where(np.isnan(z), np.inf, z)  # at a known value: P(X <= value) = 1
+            below = np.vecdot(ndtr(z), weights)
+            np.square(z, out=z)
+            z *= -0.5
+            return below, np.vecdot(np.exp(z, out=z), heights)
 
         return solve_about_normal(self, cdf_and_pdf, low, high, p, close=close)
 
