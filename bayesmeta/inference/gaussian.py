@@ -29,9 +29,11 @@ from bayesmeta.inference.posterior import Accuracy, Draws, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import FIRST_NODES, LAST_NODES, SupportMap
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.unrelated import fit_unrelated
 from bayesmeta.likelihoods import NormalData, NormalLikelihood
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed, Flat, Normal
+from bayesmeta.random_effects import NormalRandomEffects, UnrelatedEffects
 from bayesmeta.scales import FloatArray
 
 _CHUNK = 128
@@ -57,6 +59,11 @@ def require_supported(bound: BoundModel) -> NormalData:
             f"The Gaussian engine needs a normal, flat or fixed effect prior, not {model.effect}. "
             'engine="exact" chooses the engine that fits'
         )
+    if not isinstance(model.random_effects, NormalRandomEffects):
+        raise NotExactError(
+            f"The Gaussian engine needs normal random effects, not {model.random_effects}. "
+            'engine="exact" chooses the engine that fits'
+        )
     return data
 
 
@@ -79,6 +86,8 @@ def fit_gaussian(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     AccuracyError
         The tolerance was not met.
     """
+    if isinstance(bound.model.random_effects, UnrelatedEffects):
+        return fit_unrelated(bound, tol=tol)
     data = require_supported(bound)
     tails = find_tail_order(bound)
     prior = bound.model.heterogeneity
