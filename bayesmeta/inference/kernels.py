@@ -11,12 +11,11 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayesmeta.inference.plane import Plane, Surface
-from bayesmeta.inference.spread import Mixed, log_t_rule
+from bayesmeta.inference.spread import Mixed, count_nodes, log_t_rule
 from bayesmeta.random_effects import StudentRandomEffects
 from bayesmeta.scales import FloatArray
 
 _WIDE = 1.3  # SDs of a normal kernel in spacings of mu, from which it is summed over them
-_PARTS = 65
 _HERMITE = np.polynomial.hermite.hermgauss(24)
 _LEGENDRE = np.polynomial.legendre.leggauss(10)
 
@@ -70,7 +69,7 @@ class Kernel:
         if np.isinf(self.df):
             none = np.empty(0), np.empty(0)
             return none, (np.sqrt(2) * scale * _HERMITE[0], _HERMITE[1] / np.sqrt(np.pi))
-        x, log_weight = log_t_rule(self.df, _PARTS)
+        x, log_weight = log_t_rule(self.df, count_nodes(self.df))
         sd, weight = scale * np.exp(-0.5 * x), np.exp(log_weight)
         is_wide = sd > _WIDE * gap
         sums = sd[is_wide], weight[is_wide]

@@ -10,15 +10,15 @@ Both are mixtures of normal forms, so that L_i is a sum of the normal L_i(mu, s)
 The normal likelihood has L_i(mu, s) in closed form; others have it from `StudyIntegral`.
 """
 
-import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import expit, gammaln, logsumexp, roots_jacobi
 
 from bayesmeta.errors import NotExactError
 from bayesmeta.inference.integrate import BoolArray, IndexArray, StudyIntegral, Sums
-from bayesmeta.inference.quadrature import SupportMap, find_range
+from bayesmeta.inference.quadrature import find_range
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import (
@@ -30,9 +30,14 @@ from bayesmeta.random_effects import (
 from bayesmeta.scales import FloatArray
 
 _CELLS = 1 << 21  # numbers (pair, study, part) held at once: 16 MB
-_T_NODES = 65  # of log lambda; the error is measured with twice as many
 
 
+def count_nodes(df: float) -> int:
+    """Nodes of log lambda, an odd number; the error is measured with twice as many."""
+    return 65 if df >= 3 else 129
+
+
+@lru_cache(maxsize=32)
 def log_t_rule(df: float, nodes: int) -> tuple[FloatArray, FloatArray]:
     """Nodes of log lambda and log weights, for lambda ~ Gamma(df/2, df/2).
 
@@ -42,20 +47,20 @@ def log_t_rule(df: float, nodes: int) -> tuple[FloatArray, FloatArray]:
     >>> round(float(np.exp(log_weight) @ np.exp(x)), 12)      # E lambda
     1.0
     """
-    line = SupportMap(low=0.0, high=math.inf, unit=1.0)
 
     def log_f(v: FloatArray) -> FloatArray:
-        x = np.log(line.point(v))
+        x = v - np.exp(-v)
         log_gamma = 0.5 * df * (x + np.log(0.5 * df) - np.exp(x)) - gammaln(0.5 * df)
-        out: FloatArray = log_gamma + line.log_slope(v) - x
+        out: FloatArray = log_gamma + np.log1p(np.exp(-v))
         return out
 
-    low, high = find_range(log_f, np.array(-4.3), np.array(5.0), drop=38.0)
+    low, high = find_range(log_f, np.array(-4.3), np.array(5.0), drop=32.0)
     v = np.linspace(float(low), float(high), nodes)
-    log_weight = log_f(v) + np.log(v[1] - v[0])
-    return np.log(line.point(v)), log_weight - logsumexp(log_weight)
+    log_weight = log_f(v)
+    return v - np.exp(-v), log_weight - logsumexp(log_weight)
 
 
+@lru_cache(maxsize=32)
 def share_rule(form: OutlierRandomEffects, studies: int) -> tuple[FloatArray, FloatArray]:
     """Nodes and weights of w, exact for polynomials of degree studies + 1; one node if known."""
     if form.share is not None:
@@ -91,19 +96,24 @@ def _build_tables(
     tau: FloatArray,
 ) -> StudyIntegral:
     """Tables for the narrowest and the widest parts; the others need no longer ones."""
-    ends = _part_sds(form, tau, _T_NODES)[:, [0, -1]]
+    ends = _part_sds(form, tau)[:, [0, -1]]
     pairs = np.broadcast_to(mu[:, None], ends.shape).reshape(-1)
     return StudyIntegral.build(bound, pairs, ends.reshape(-1))
 
 
 def _part_sds(
-    form: StudentRandomEffects | OutlierRandomEffects, tau: FloatArray, nodes: int
+    form: StudentRandomEffects | OutlierRandomEffects, tau: FloatArray, *, check: bool = False
 ) -> FloatArray:
     """SDs of the normal parts, (..., part), the widest last."""
     if isinstance(form, OutlierRandomEffects):
         return np.stack([tau, np.hypot(tau, form.omega)], axis=-1)
-    x, _ = log_t_rule(form.df, nodes)
+    x, _ = log_t_rule(form.df, _nodes_of(form, check=check))
     return tau[..., None] * np.exp(-0.5 * x[::-1])
+
+
+def _nodes_of(form: StudentRandomEffects, *, check: bool) -> int:
+    nodes = count_nodes(form.df)
+    return 2 * nodes - 1 if check else nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -175,7 +185,7 @@ class Mixed:
 
     def part_sds(self, tau: FloatArray) -> FloatArray:
         """SDs of the normal parts, (..., part)."""
-        return _part_sds(self.form, tau, _T_NODES)
+        return _part_sds(self.form, tau)
 
     def mean_share(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """E(w | mu, tau, data) at pairs (pair,)."""
@@ -217,7 +227,7 @@ class Mixed:
     def _chunks(self, pairs: int) -> list[slice]:
         studies = len(self.bound.studies)
         if isinstance(self.form, StudentRandomEffects):
-            width = 2 * _T_NODES
+            width = 2 * count_nodes(self.form.df)
         else:
             width = max(2, len(share_rule(self.form, studies)[0]))
         size = max(1, _CELLS // (width * studies))
@@ -233,7 +243,7 @@ class Mixed:
         self, mu: FloatArray, tau: FloatArray, *, check: bool = False
     ) -> tuple[FloatArray, FloatArray]:
         """Log of the normal L_i(mu, s) (pair, study, part), and leaks (pair, study, 2, part)."""
-        sds = _part_sds(self.form, tau, 2 * _T_NODES - 1 if check else _T_NODES)
+        sds = _part_sds(self.form, tau, check=check)
         shape = (*sds.shape, len(self.bound.studies))
         data = self.bound.data
         if isinstance(data, NormalData):
@@ -252,7 +262,7 @@ class Mixed:
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Log L_i (pair, study), their total (pair,), and the parts' posterior weights."""
         if isinstance(self.form, StudentRandomEffects):
-            _, log_weight = log_t_rule(self.form.df, 2 * _T_NODES - 1 if check else _T_NODES)
+            _, log_weight = log_t_rule(self.form.df, _nodes_of(self.form, check=check))
             joint = parts + log_weight[::-1]
             top = joint.max(axis=-1, keepdims=True)
             share = np.exp(joint - top)
