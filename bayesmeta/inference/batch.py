@@ -38,7 +38,9 @@ class BatchFit:
     """Posteriors of a batch; all arrays (batch,), quantiles (batch, 3) at 2.5%, 50% and 97.5%.
 
     `error` is the bound of the numerical error as in `Accuracy`; a row with ``ok`` False did not
-    meet the tolerance, and all of it is nan but the error reached.
+    meet the tolerance, and all of it is nan but the error reached. `cdf` (batch, 4) holds
+    P(X <= point) of mu, tau, theta_new and the first row's true effect at the points that were
+    asked for; nan where none were.
     """
 
     mu_mean: FloatArray
@@ -52,6 +54,7 @@ class BatchFit:
     theta_new_sd: FloatArray
     theta_new_quantiles: FloatArray
     log_marginal_likelihood: FloatArray
+    cdf: FloatArray
     error: FloatArray
     ok: BoolArray
 
@@ -63,6 +66,7 @@ def fit_batch(
     effect: Prior,
     heterogeneity: Prior,
     keep: BoolArray | None = None,
+    at: FloatArray | None = None,
     tol: float = 1e-8,
 ) -> BatchFit:
     """Exact posteriors of many normal-normal models with the same priors.
@@ -75,6 +79,9 @@ def fit_batch(
     heterogeneity : Prior
     keep : (batch, row), optional
         Rows that count; the others are masked by zero weight (ragged batches, leave-one-out).
+    at : (batch, 4), optional
+        Points of mu, tau, theta_new and the true effect of row 0 (a row that counts) at which the
+        posterior probability of lying below is wanted: the PIT, where they are the truth.
     tol : float
         As for `fit`.
 
@@ -97,6 +104,10 @@ def fit_batch(
     array([0.338, 0.141, 0.296])
     """
     y, v, keep = _check(y, v, keep)
+    if at is not None and np.shape(at) != (len(y), 4):
+        raise ModelError(f"Points for the cdfs need the shape ({len(y)}, 4), not {np.shape(at)}")
+    if at is not None and not keep[:, 0].all():
+        raise ModelError("Points for the cdfs need row 0 of every model to count; keep masks it")
     if not isinstance(effect, Normal | Flat | Fixed):
         raise NotExactError(f"A batch needs a normal, flat or fixed effect prior, not {effect}")
     fewest = int(keep.sum(axis=1).min())
@@ -117,7 +128,8 @@ def fit_batch(
         part = order[begin : begin + _CHUNK]
         data = _standardise(y[part], v[part], keep[part], effect)
         unit = float(np.sqrt(np.median(v[part][keep[part]])))
-        _fit_chunk(out, part, data, heterogeneity, unit, tails, tol)
+        points = None if at is None else np.asarray(at, dtype=float)[part]
+        _fit_chunk(out, part, data, heterogeneity, unit, tails, tol, points)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for _ in pool.map(fit_part, range(0, len(y), _CHUNK)):
@@ -133,10 +145,11 @@ def _fit_chunk(
     unit: float,
     tails: TailOrder,
     tol: float,
+    points: FloatArray | None,
 ) -> None:
     """Fit the models of one chunk into rows `index`; only the unconverged are refined."""
     if heterogeneity.support[0] == heterogeneity.support[1]:
-        answer = _answer(data, known_node(data, heterogeneity), None, tails)
+        answer = _answer(data, known_node(data, heterogeneity), None, tails, points)
         for name, values in answer.items():
             out[name][index] = values
         return
@@ -150,7 +163,8 @@ def _fit_chunk(
         near = nodes.spectrum <= tol
         done = np.zeros(len(todo), dtype=bool)
         if near.any():
-            answer = _answer(_take(part, near), _take_nodes(nodes, near), coordinate, tails)
+            wanted = None if points is None else points[todo[near]]
+            answer = _answer(_take(part, near), _take_nodes(nodes, near), coordinate, tails, wanted)
             out["error"][index[todo[near]]] = answer["error"]
             met = answer["error"] <= tol
             done[near] = met
@@ -233,12 +247,31 @@ def _empty(size: int) -> dict[str, FloatArray]:
     shapes = {
         f.name: (size, 3) if f.name.endswith("quantiles") else (size,) for f in fields(BatchFit)
     }
+    shapes["cdf"] = (size, 4)
     del shapes["ok"]
     return {name: np.full(shape, np.nan) for name, shape in shapes.items()}
 
 
+def _first_effect(data: Rotated, nodes: Nodes) -> NormalMixture:
+    """Give the true effect of row 0 at each node, (batch, node)."""
+    given, lam = nodes.given, data.lam[:, :1]
+    w = 1 / (1 + nodes.tau**2 * lam)
+    x = data.X[:, 0] if given.beta.shape[-1] else np.zeros((len(lam), 0))
+    fitted = w * (data.z[:, :1] - (given.beta * x[:, None]).sum(axis=-1))
+    pull = w[..., None] * x[:, None]
+    variance = 1 - w + np.einsum("bnp,bnpq,bnq->bn", pull, given.cov, pull)
+    # in rotated coordinates z + X offset is y / root(v), so that y itself is not needed
+    level = data.z[:, :1] / np.sqrt(lam) + data.offset
+    means = level - fitted / np.sqrt(lam)
+    return NormalMixture(means=means, sds=np.sqrt(variance / lam), weights=nodes.mass)
+
+
 def _answer(
-    data: Rotated, nodes: Nodes, coordinate: SupportMap | None, tails: TailOrder
+    data: Rotated,
+    nodes: Nodes,
+    coordinate: SupportMap | None,
+    tails: TailOrder,
+    points: FloatArray | None,
 ) -> dict[str, FloatArray]:
     """Give everything that is reported of models at these nodes, and its error, (batch, ...)."""
     means, sds = _normals(data, nodes)
@@ -263,8 +296,13 @@ def _answer(
         np.where(has, moment, np.nan)
         for has, moment in ((has_mean, normals.mean), (has_sd, normals.sd))
     )
-    mu = NormalMixture(means=means[:, 0], sds=sds[:, 0], weights=nodes.mass)
+    mu, new = (NormalMixture(means=means[:, i], sds=sds[:, i], weights=nodes.mass) for i in (0, 1))
+    cdf = np.full((len(means), 4), np.nan)
+    if points is not None:
+        for j, marginal in enumerate((mu, tau, new, _first_effect(data, nodes))):
+            cdf[:, j] = marginal.cdf(points[:, j, None])[:, 0]
     return {
+        "cdf": cdf,
         "mu_mean": mean[:, 0],
         "mu_sd": sd[:, 0],
         "mu_quantiles": quantiles[:, 0],
