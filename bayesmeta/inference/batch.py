@@ -23,6 +23,7 @@ from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.propriety import TailOrder, order_tails
 from bayesmeta.inference.quadrature import SupportMap
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.priors import Fixed, Flat, Normal, Prior
 from bayesmeta.scales import FloatArray
 
@@ -59,6 +60,7 @@ class BatchFit:
     ok: BoolArray
 
 
+@on_one_blas_thread
 def fit_batch(
     y: FloatArray,
     v: FloatArray,

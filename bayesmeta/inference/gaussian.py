@@ -29,6 +29,7 @@ from bayesmeta.inference.posterior import Accuracy, Draws, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import FIRST_NODES, LAST_NODES, SupportMap
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.inference.unrelated import fit_unrelated
 from bayesmeta.likelihoods import NormalData, NormalLikelihood
 from bayesmeta.model import BoundModel, has_known_tau
@@ -67,6 +68,7 @@ def require_supported(bound: BoundModel) -> NormalData:
     return data
 
 
+@on_one_blas_thread
 def fit_gaussian(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     """Exact posterior of a normal-normal model, with its own error bound.
 

@@ -36,6 +36,7 @@ from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_not
 from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
+from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel
 from bayesmeta.scales import FloatArray
 
@@ -43,6 +44,7 @@ _LAST_TAU, _LAST_MU = 1200, 800
 _PROBS = np.array([0.025, 0.5, 0.975])
 
 
+@on_one_blas_thread
 def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     """Exact posterior for any one-dimensional study likelihood and effect prior, X = 1.
 
@@ -64,9 +66,10 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     _require_supported(bound)
     tails = find_tail_order(bound)
     plane = first_plane(bound)
-    error, stalled = np.inf, 0
+    error, stalled, integral = np.inf, 0, None
     for _ in range(40):
-        surface = evaluate_plane(bound, plane)
+        surface = evaluate_plane(bound, plane, integral)
+        integral = surface.integral
         moved = move_ranges(surface, tails)
         if moved is not None:
             plane = moved
@@ -271,7 +274,7 @@ def _measure_error(
     check = heavy[:: max(1, len(heavy) // 100)]
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
     weight = np.minimum(1.0, mass.reshape(-1)[check] / (1e-4 * mass.max()))
-    inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight)
+    inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
     rest = inside + surface.leak + _cut_off(mass, plane, tails, amplify) + rounding

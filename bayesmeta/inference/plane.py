@@ -95,6 +95,8 @@ class Surface:
         What gave log L_i.
     log_likelihood : (tau * mu, study)
         log L_i at the nodes.
+    total : (tau * mu,)
+        The log-likelihood of all studies.
     log_mass : (tau, mu)
         Log posterior mass of each node, normalised.
     log_evidence : float
@@ -106,6 +108,7 @@ class Surface:
     plane: Plane
     integral: StudyIntegral | Mixed
     log_likelihood: FloatArray
+    total: FloatArray
     log_mass: FloatArray
     log_evidence: float
     leak: float
@@ -205,8 +208,13 @@ def first_plane(bound: BoundModel) -> Plane:
     )  # fmt: skip
 
 
-def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
-    """Evaluate the posterior at the nodes of a plane, with tables that are long enough for it."""
+def evaluate_plane(
+    bound: BoundModel, plane: Plane, integral: StudyIntegral | Mixed | None = None
+) -> Surface:
+    """Evaluate the posterior at the nodes of a plane, with tables that are long enough for it.
+
+    Those of an earlier plane, `integral`, are taken again; they grow where they must.
+    """
     mu, tau = plane.mu, plane.tau
     flat = mu.reshape(-1), np.broadcast_to(tau[:, None], mu.shape).reshape(-1)
     log_prior = np.log(plane.x_step)[:, None] + np.zeros_like(mu)
@@ -215,7 +223,7 @@ def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
     if plane.of_tau is not None:
         of_tau = bound.model.heterogeneity.logpdf(tau) + plane.of_tau.log_slope(plane.v)
         log_prior = log_prior + (of_tau + np.log(plane.v_step))[:, None]
-    integral = build_integral(bound, *flat)
+    integral = integral or build_integral(bound, *flat)
     for _ in range(20):
         sums = integral.sum(*flat)
         log_mass = log_prior + sums.total.reshape(mu.shape)
@@ -227,6 +235,7 @@ def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
                 plane=plane,
                 integral=integral,
                 log_likelihood=sums.log_likelihood,
+                total=sums.total,
                 log_mass=log_mass - evidence,
                 log_evidence=evidence,
                 leak=float(leak.sum()),

@@ -29,6 +29,7 @@ from bayesmeta.random_effects import (
 )
 from bayesmeta.scales import FloatArray
 
+_DROP = 30.0  # log units below its maximum at which the density of lambda is cut: e^-30 = 1e-13
 _CELLS = 1 << 21  # numbers (pair, study, part) held at once: 16 MB
 
 
@@ -54,8 +55,10 @@ def log_t_rule(df: float, nodes: int) -> tuple[FloatArray, FloatArray]:
         out: FloatArray = log_gamma + np.log1p(np.exp(-v))
         return out
 
-    low, high = find_range(log_f, np.array(-4.3), np.array(5.0), drop=32.0)
-    v = np.linspace(float(low), float(high), nodes)
+    low, high = find_range(log_f, np.array(-4.3), np.array(5.0), drop=_DROP)
+    v = np.linspace(float(low), float(high), 1000)
+    v = v[log_f(v) > log_f(v).max() - _DROP]
+    v = np.linspace(v[0], v[-1], nodes)
     log_weight = log_f(v)
     return v - np.exp(-v), log_weight - logsumexp(log_weight)
 
@@ -142,9 +145,11 @@ class Mixed:
         """Give longer tables for studies and sides (study, 2)."""
         return replace(self, tables=self.tables.extend(short))
 
-    def error(self, mu: FloatArray, tau: FloatArray, weight: FloatArray) -> float:
-        """Largest error of the log-likelihood of all studies at pairs (pair,), measured."""
-        moved = np.abs(self.sum(mu, tau, check=True).total - self.sum(mu, tau).total)
+    def error(
+        self, mu: FloatArray, tau: FloatArray, weight: FloatArray, total: FloatArray
+    ) -> float:
+        """Largest error of `total` (pair,), the log-likelihood of all studies, measured."""
+        moved = np.abs(self.sum(mu, tau, check=True).total - total)
         of_tables = 0.0 if self._closed else self.tables.table_error * len(self.bound.studies)
         return float((moved * weight).max()) + of_tables
 

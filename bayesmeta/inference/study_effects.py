@@ -13,10 +13,13 @@ from numpy.typing import ArrayLike
 
 from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
+from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.spread import Mixed
+from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0
@@ -34,10 +37,10 @@ class StudyEffects:
 
     surface: Surface
     tol: float
-    _found: list[SincDensity] = field(default_factory=list)
+    _found: list[SincDensity | NormalMixture] = field(default_factory=list)
 
     @property
-    def density(self) -> SincDensity:
+    def density(self) -> SincDensity | NormalMixture:
         """The marginals, one component for each study."""
         if not self._found:
             self._found.append(find_study_densities(self.surface, self.tol))
@@ -74,21 +77,19 @@ class StudyEffects:
         return self.density.interval(level, kind)
 
 
-def find_study_densities(surface: Surface, tol: float) -> SincDensity:
+@on_one_blas_thread
+def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMixture:
     """Density of each true effect on nodes of its own line.
 
     Raises
     ------
     NotExactError
-        mu is known: the density of theta_i has a singularity there.
+        mu is known under another form of random effects than the normal one.
     AccuracyError
         A density does not integrate to 1 within the tolerance.
     """
     if surface.plane.of_mu is None:
-        raise NotExactError(
-            "The exact engine for this likelihood does not give study effects where mu is known: "
-            'their density is infinite at mu. Use engine="nuts"'
-        )
+        return _find_at_known_mean(surface, tol)
     center, scale = _about(surface)
     coordinate = SinhMap(center=center[:, None], scale=scale[:, None], bend=_BEND)
     of_one = SinhMap(center=center, scale=scale, bend=_BEND)
@@ -109,12 +110,7 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity:
         mass = np.exp(log_f(low[:, None] + step[:, None] * np.arange(nodes))) * step[:, None]
         total = mass.sum(axis=1)
         if nyquist(mass).max() < tol:
-            wrong = float(np.abs(total - 1).max())
-            if wrong > 10 * tol:
-                raise AccuracyError(
-                    f"The density of a study effect integrates to 1 only within {wrong:.0e} "
-                    f"(tol {10 * tol:.0e})"
-                )
+            _require_whole(total, tol)
             return SincDensity(
                 start=low[:, None],
                 step=step[:, None],
@@ -123,6 +119,64 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity:
             )
         nodes = 2 * nodes - 1
     raise AccuracyError(f"The density of a study effect did not settle with {nodes} nodes")
+
+
+def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMixture:
+    """Density of each true effect where mu is known: a mixture over the nodes of tau.
+
+    The density has a singularity at mu where tau may be 0, but at each node of tau it is smooth: a
+    component on its own line, about the peak of g_i(theta) N(theta | mu, tau^2).
+    """
+    plane, tables = surface.plane, surface.tables
+    if isinstance(surface.integral, Mixed):
+        raise NotExactError(
+            f"The study effects of {surface.integral.form} effects are not offered where mu is "
+            'known. Use engine="nuts", or a prior of mu'
+        )
+    matters = surface.mass[:, 0] > _ROWS
+    tau, of_tau = plane.tau[matters], surface.mass[matters, 0]
+    studies = len(tables.center)
+    if not tau.any():
+        known = np.full((studies, 1), plane.known_mu)
+        return NormalMixture(means=known, sds=np.zeros_like(known), weights=np.ones(1))
+    shape = (studies, len(tau))
+    study = np.repeat(np.arange(studies), len(tau))
+    all_tau = np.tile(tau, studies)
+    peak, width = tables.find_peak(np.full(len(study), plane.known_mu), all_tau, study)
+    line = SinhMap(center=peak.reshape(shape), scale=width.reshape(shape), bend=_BEND)
+
+    def log_f(x: FloatArray) -> FloatArray:
+        theta = line.point(x)  # (study, tau, node)
+        value = tables.value(theta, np.arange(studies)[:, None, None])
+        z = (theta - plane.known_mu) / tau[:, None]
+        log_normal = -0.5 * z**2 - np.log(tau[:, None] * np.sqrt(2 * np.pi))
+        out: FloatArray = value + log_normal + line.log_slope(x)
+        return out
+
+    edge = np.full(shape, 5.0)
+    low, high = find_range(log_f, -edge, edge, points=33, drop=30.0)
+    log_l = surface.log_likelihood.reshape(plane.n_tau, studies)[matters].T
+    nodes = 33
+    while nodes <= 1100:
+        step = (high - low) / (nodes - 1)
+        f = log_f(low[..., None] + step[..., None] * np.arange(nodes)) - log_l[..., None]
+        mass = np.exp(f) * step[..., None] * of_tau[:, None]
+        if nyquist(mass).max() < tol:
+            total = mass.sum(axis=(1, 2))
+            _require_whole(total, tol)
+            masses = mass / total[:, None, None]
+            return SincDensity(start=low, step=step, masses=masses, coordinate=line)
+        nodes = 2 * nodes - 1
+    raise AccuracyError(f"The density of a study effect did not settle with {nodes} nodes")
+
+
+def _require_whole(total: FloatArray, tol: float) -> None:
+    wrong = float(np.abs(total - 1).max())
+    if wrong > 10 * tol:
+        raise AccuracyError(
+            f"The density of a study effect integrates to 1 only within {wrong:.0e} "
+            f"(tol {10 * tol:.0e})"
+        )
 
 
 def _about(surface: Surface) -> tuple[FloatArray, FloatArray]:

@@ -283,18 +283,18 @@ def test_what_nuts_does_not_offer_is_refused_by_name():
 @pytest.mark.slow
 @pytest.mark.nuts
 @pytest.mark.parametrize(
-    ("form", "likelihood", "name"),
+    ("form", "likelihood", "table"),
     [
-        (T4, NORMAL, "bcg"),
-        (T4, TABLES, "nielweise2007"),
-        (OUTLIERS, NORMAL, "bcg"),
-        (OUTLIERS, NORMAL, "hine1989"),
+        (T4, NORMAL, BCG),
+        (T4, *PROBLEMS["zero cells of nielweise2007, binomial"]),
+        (OUTLIERS, NORMAL, BCG),
+        (OUTLIERS, *PROBLEMS["two trials of hine1989, normal"]),
     ],
 )
-def test_exact_and_sampled_forms_agree(form, likelihood, name):
+def test_exact_and_sampled_forms_agree(form, likelihood, table):
     stated = model(form, likelihood)
-    exact = bm.fit(stated, bm.load(name))
-    sampled = bm.fit(stated, bm.load(name), engine="nuts", rng=11)
+    exact = bm.fit(stated, table)
+    sampled = bm.fit(stated, table, engine="nuts", rng=11)
     assert sampled.ok, sampled.accuracy.failures
     ess = sampled.accuracy.ess_bulk
     for parameter in ("mu", "tau"):
