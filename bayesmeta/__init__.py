@@ -81,6 +81,10 @@ if TYPE_CHECKING:
     from bayesmeta.priors import Truncated as Truncated
     from bayesmeta.priors import Uniform as Uniform
     from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.random_effects import NormalRandomEffects as NormalRandomEffects
+    from bayesmeta.random_effects import OutlierRandomEffects as OutlierRandomEffects
+    from bayesmeta.random_effects import StudentRandomEffects as StudentRandomEffects
+    from bayesmeta.random_effects import UnrelatedEffects as UnrelatedEffects
     from bayesmeta.report.forest import forest as forest
     from bayesmeta.run import run_comparison as run_comparison
     from bayesmeta.studies import Reading as Reading
@@ -195,6 +199,12 @@ _NAMES = {
         "Truncated",
         "Uniform",
         "parse_prior",
+    ),
+    "bayesmeta.random_effects": (
+        "NormalRandomEffects",
+        "OutlierRandomEffects",
+        "StudentRandomEffects",
+        "UnrelatedEffects",
     ),
     "bayesmeta.report.forest": ("forest",),
     "bayesmeta.run": ("run_comparison",),

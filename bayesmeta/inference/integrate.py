@@ -15,6 +15,7 @@ sums is measured, not assumed: see `StudyIntegral.error`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,6 +31,7 @@ _STEP = 0.14  # of the table, in standard errors near the centre; sums take ever
 _RESOLVED = 0.8  # largest spacing of the summed nodes, in widths of the integrand's peak
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
 _TABLE_ERROR = 3e-9  # largest error of the tables' interpolants, summed over studies
+_SHARED = 16  # pairs of one tau from which its sums are a matrix product
 _UNDERFLOW = 1e-200  # sums below it are taken again relative to their largest term
 _CHUNK = 1 << 15  # products (pair, study, node) held at once: 256 kB, within the cache
 
@@ -50,12 +52,25 @@ _SMALL_RULE, _RULE, _FINE_RULE = (_hermite_rule(n) for n in (8, 20, 36))
 class Sums:
     """log L_i (pair, study), and what was lost at the ends of the tables (pair, study, 2).
 
-    `leak` is the integrand at a table's first and last node over the whole sum: where it is not
-    negligible the table was too short.
+    `total` (pair,) is the log-likelihood of all studies: the sum of log L_i, where the studies are
+    independent given (mu, tau). `leak` is the integrand at a table's first and last node over the
+    whole sum: where it is not negligible the table was too short.
     """
 
     log_likelihood: FloatArray
     leak: FloatArray
+    total: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SharedRow:
+    """Pairs of one tau, and even nodes of theta, step * (first ... last), that resolve them."""
+
+    tau: float
+    pairs: IndexArray
+    step: float
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,11 +120,12 @@ class StudyIntegral:
         share = np.minimum(1, 2 * variance / (variance + tau2))
         width = np.sqrt(variance * tau2 / (variance + tau2))
         away = mu[:, None] - center
+        reach = np.sqrt(_REACH**2 + 2 * np.log(len(center)))  # what is lost adds up over studies
         ends = []
         for side, vanishing in ((-1, vanishes[:, 0]), (1, vanishes[:, 1])):
             peak = np.where(vanishing, share * away, away)
             spread = np.where(vanishing, 1.3 * width, tau[:, None])
-            furthest = (side * peak + _REACH * spread).max(axis=0)
+            furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(side * np.maximum(furthest, 0.0) + side * 0.5 * scale)
         to_line = [_BEND * np.arcsinh(end / (_BEND * scale)) for end in ends]
         return cls._tabulate(bound, *to_line)
@@ -163,14 +179,26 @@ class StudyIntegral:
             integral = integral.extend(short)
         raise AccuracyError("The tables of the study likelihoods do not reach far enough")
 
+    def log_total(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
+        """Log-likelihood of all studies at pairs (pair,)."""
+        out: FloatArray = self.log_likelihood(mu, tau).sum(axis=-1)
+        return out
+
     def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
         """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
-        narrow = self._unresolved(self._spacing(2), mu, tau)
-        wide = np.flatnonzero(~narrow.all(axis=1))
-        log_l = np.full(narrow.shape, np.nan)
-        leak = np.zeros((*narrow.shape, 2))
+        log_l = np.full((len(mu), len(self.center)), np.nan)
+        leak = np.zeros((*log_l.shape, 2))
+        rows = self._share_nodes(mu, tau, check=check)
+        self._sum_shared(mu, rows, log_l, leak)
+        shared = np.zeros(len(mu), dtype=bool)
+        for row in rows:
+            shared[row.pairs] = True
+        left = np.flatnonzero(~shared)
+        narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
+        narrow[left] = self._unresolved(self._spacing(2), mu[left], tau[left])
+        wide = left[~narrow[left].all(axis=1)]
         log_l[wide], leak[wide] = self._sum_nodes(mu[wide], tau[wide], stride=1 if check else 2)
-        finer = narrow & ~self._unresolved(self._spacing(1), mu, tau)
+        finer[left] = narrow[left] & ~self._unresolved(self._spacing(1), mu[left], tau[left])
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
         about = narrow & ~finer
         tiny = tau[:, None] < 0.05 * self.scale
@@ -183,7 +211,83 @@ class StudyIntegral:
             pair, study = np.nonzero(where)
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(mu[pair], tau[pair], study)
-        return Sums(log_likelihood=log_l, leak=leak)
+        return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
+
+    def _share_nodes(self, mu: FloatArray, tau: FloatArray, *, check: bool) -> "list[SharedRow]":
+        """Values of tau that have many pairs, and few enough nodes for all studies together.
+
+        The nodes are even, resolve the narrowest integrand of any study, and reach as far as any
+        integrand of the pairs.
+        """
+        order = np.argsort(tau, kind="stable")
+        values, begin = np.unique(tau[order], return_index=True)
+        ends = np.append(begin[1:], len(order))
+        low = np.minimum.reduceat(mu[order], begin)
+        high = np.maximum.reduceat(mu[order], begin)
+        variance, tau2 = self.scale**2, values[:, None] ** 2
+        width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))  # (value, study)
+        pull = tau2 / (variance + tau2)
+        peaks = [(1 - pull) * m[:, None] + pull * self.center for m in (low, high)]
+        low = np.minimum(low - 8.5 * values, (peaks[0] - 9 * width).min(axis=1))
+        high = np.maximum(high + 8.5 * values, (peaks[1] + 9 * width).max(axis=1))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            step = 2.0 ** np.floor(np.log2(_RESOLVED * width.min(axis=1)))
+            step = step / 2 if check else step
+            nodes = (high - low) / step
+        studies = len(self.center)
+        cheap = nodes * (4 + 0.2 * studies) < 1.7 * studies * self.log_g.shape[1]
+        many = (ends - begin >= _SHARED) & cheap | check
+        exact = np.maximum(np.abs(low), np.abs(high)) < 1e12 * step  # theta is a multiple of step
+        good = np.flatnonzero(many & exact & (nodes < 1000))
+        return [
+            SharedRow(
+                tau=float(values[i]),
+                pairs=order[begin[i] : ends[i]],
+                step=float(step[i]),
+                first=int(np.floor(low[i] / step[i])),
+                last=int(np.ceil(high[i] / step[i])),
+            )
+            for i in good
+        ]
+
+    def _sum_shared(
+        self,
+        mu: FloatArray,
+        rows: "Sequence[SharedRow]",
+        log_l: FloatArray,
+        leak: FloatArray,
+    ) -> None:
+        """Sum over nodes that all studies share, as one matrix product for each row.
+
+        All terms are positive, so that the sums keep relative accuracy unless they underflow.
+        """
+        top = self.log_g.max(axis=1)
+        theta_end = np.stack(self._ends, axis=1)  # (study, 2)
+        weight_end = self._nodes(1)[1][:, [0, -1]] - top[:, None]
+        study = np.arange(len(self.center))
+        for group in _group_rows(rows):
+            step = group[0].step
+            first, last = min(row.first for row in group), max(row.last for row in group)
+            theta: FloatArray = step * np.arange(first, last + 1.0)
+            value, _ = self._value(theta[:, None], study)
+            g = np.exp(np.minimum(value - top, 1.0))  # (node, study)
+            for row in group:
+                part = slice(row.first - first, row.last - first + 1)
+                m, rate = mu[row.pairs, None], np.sqrt(0.5) / row.tau
+                kernel = np.exp(-np.square((theta[part] - m) * rate))
+                total = kernel @ g[part]
+                total[total < _UNDERFLOW] = 0.0
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                    log_l[row.pairs] = np.log(total) + (top + np.log(step * rate / np.sqrt(np.pi)))
+                    away = np.square((theta_end - m[..., None]) * rate)
+                    leak[row.pairs] = step * np.exp(weight_end - away) / total[..., None]
+
+    @property
+    def _ends(self) -> tuple[FloatArray, FloatArray]:
+        """First and last theta of each table, (study,)."""
+        last = self.first + self.step * (self.log_g.shape[1] - 1)
+        low, high = (_from_line(x, self.center, self.scale) for x in (self.first, last))
+        return low, high
 
     def _sum_nodes(
         self, mu: FloatArray, tau: FloatArray, *, stride: int
@@ -231,14 +335,15 @@ class StudyIntegral:
             leak[part] = terms[:, [0, -1]] / total[:, None]
         return out, leak
 
-    def error(self, mu: FloatArray, tau: FloatArray, weight: FloatArray) -> float:
-        """Largest error of the sum over studies of log L_i at pairs (pair,), measured.
+    def error(
+        self, mu: FloatArray, tau: FloatArray, weight: FloatArray, total: FloatArray
+    ) -> float:
+        """Largest error of `total` (pair,), the log-likelihood of all studies, measured.
 
         The sums are repeated by finer rules, and count with `weight` (pair,); the error of the
         interpolants is added.
         """
-        fine = self.sum(mu, tau, check=True).log_likelihood
-        moved = np.abs((fine - self.sum(mu, tau).log_likelihood).sum(axis=-1))
+        moved = np.abs(self.sum(mu, tau, check=True).total - total)
         return float((moved * weight).max()) + self.table_error * len(self.center)
 
     def _spacing(self, stride: int) -> FloatArray:
@@ -261,14 +366,16 @@ class StudyIntegral:
         out than a normal approximation puts it. Where the nodes do not resolve it there, narrow
         random effects go to the sum about the peak; for wide ones the peak itself is looked at.
         """
-        variance, tau2 = self.scale**2, tau[:, None] ** 2
+        tau = tau[:, None] if tau.ndim == 1 else tau
+        variance, tau2 = self.scale**2, tau**2
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
         z = share * (mu[:, None] - self.center) / (_BEND * self.scale)
         narrow = spacing * np.hypot(1, z) > _RESOLVED * width
-        pair, study = np.nonzero(narrow & (tau[:, None] > 0.8 * self.scale))
+        pair, study = np.nonzero(narrow & (tau > 0.8 * self.scale))
         if len(pair):
-            peak, width_there = self.find_peak(mu[pair], tau[pair], study)
+            own = np.broadcast_to(tau, narrow.shape)[pair, study]
+            peak, width_there = self.find_peak(mu[pair], own, study)
             z = (peak - self.center[study]) / (_BEND * self.scale[study])
             narrow[pair, study] = spacing[study] * np.hypot(1, z) > _RESOLVED * width_there
         return narrow
@@ -327,7 +434,10 @@ class StudyIntegral:
         return out, leak
 
     def unresolved(self, mu: FloatArray, tau: FloatArray) -> BoolArray:
-        """Pairs and studies whose integrand all nodes of the table do not resolve."""
+        """Pairs and studies whose integrand all nodes of the table do not resolve.
+
+        tau (pair,), or (pair, study) where the studies have their own.
+        """
         return self._unresolved(self._spacing(1), mu, tau)
 
     def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -408,6 +518,18 @@ class StudyIntegral:
         slope = d1 / (scale * step * cosh)  # d theta = scale cosh(x / bend) d x
         bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
         return slope, bend
+
+
+def _group_rows(rows: Sequence[SharedRow]) -> list[list[SharedRow]]:
+    """Rows whose nodes lie on one lattice and near each other, to be tabulated at once."""
+    groups: list[list[SharedRow]] = []
+    for row in sorted(rows, key=lambda row: (row.step, row.first)):
+        near = groups and groups[-1][0].step == row.step
+        if near and row.last - groups[-1][0].first < 2000:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
