@@ -56,6 +56,8 @@ class Diagnostics:
         Divergent transitions, and transitions that reached the greatest tree depth.
     failures : tuple of str
         What failed, in words.
+    sampler : str
+        "nutpie" or "pymc".
     """
 
     rhat: float
@@ -71,6 +73,7 @@ class Diagnostics:
     seed: int
     seconds: float
     failures: tuple[str, ...]
+    sampler: str = "nutpie"
 
     @property
     def ok(self) -> bool:
