@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from bayesmeta.frequentist import PooledEstimate as PooledEstimate
     from bayesmeta.frequentist import Reference as Reference
     from bayesmeta.frequentist import pool as pool
+    from bayesmeta.inference.average import ModelAverage as ModelAverage
+    from bayesmeta.inference.average import average as average
+    from bayesmeta.inference.bayes_factor import BayesFactor as BayesFactor
+    from bayesmeta.inference.bayes_factor import bayes_factor as bayes_factor
     from bayesmeta.inference.fit import fit as fit
     from bayesmeta.inference.fit import supported_engines as supported_engines
     from bayesmeta.inference.posterior import Posterior as Posterior
@@ -107,6 +111,14 @@ _NAMES = {
         "PooledEstimate",
         "Reference",
         "pool",
+    ),
+    "bayesmeta.inference.average": (
+        "ModelAverage",
+        "average",
+    ),
+    "bayesmeta.inference.bayes_factor": (
+        "BayesFactor",
+        "bayes_factor",
     ),
     "bayesmeta.inference.fit": (
         "fit",

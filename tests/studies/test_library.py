@@ -13,6 +13,7 @@ STUDIES = {
     "nielweise2007": 18,
     "nielweise2008": 9,
     "normand1999": 9,
+    "power_pose": 6,
     "pritz1997": 14,
     "raudenbush1985": 19,
     "yusuf1985_table6": 21,
