@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bayesmeta.errors import DesignError as DesignError
     from bayesmeta.errors import ImproperPosteriorError as ImproperPosteriorError
     from bayesmeta.errors import ModelError as ModelError
+    from bayesmeta.errors import MomentError as MomentError
     from bayesmeta.errors import NotEstimableError as NotEstimableError
     from bayesmeta.errors import NotExactError as NotExactError
     from bayesmeta.errors import Problem as Problem
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from bayesmeta.inference.bayes_factor import bayes_factor as bayes_factor
     from bayesmeta.inference.fit import fit as fit
     from bayesmeta.inference.fit import supported_engines as supported_engines
+    from bayesmeta.inference.natural_mean import NaturalMean as NaturalMean
+    from bayesmeta.inference.natural_mean import natural_mean as natural_mean
     from bayesmeta.inference.posterior import Posterior as Posterior
     from bayesmeta.likelihoods import LIKELIHOODS as LIKELIHOODS
     from bayesmeta.likelihoods import BinomialLikelihood as BinomialLikelihood
@@ -100,6 +103,7 @@ _NAMES = {
         "DesignError",
         "ImproperPosteriorError",
         "ModelError",
+        "MomentError",
         "NotEstimableError",
         "NotExactError",
         "Problem",
@@ -123,6 +127,10 @@ _NAMES = {
     "bayesmeta.inference.fit": (
         "fit",
         "supported_engines",
+    ),
+    "bayesmeta.inference.natural_mean": (
+        "NaturalMean",
+        "natural_mean",
     ),
     "bayesmeta.inference.posterior": ("Posterior",),
     "bayesmeta.likelihoods": (
