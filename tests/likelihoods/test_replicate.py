@@ -109,7 +109,8 @@ def test_replicates_are_distributed_as_those_of_pymc():
     trace = xr.DataTree.from_dict({"posterior": xr.Dataset(arrays)})
     with stated:
         theirs = pm.sample_posterior_predictive(
-            trace, var_names=["events_treated", "events_control"], random_seed=1, freeze_vars=list(dims),
+            trace, var_names=["events_treated", "events_control"], random_seed=1,
+            freeze_vars=list(dims),
             progressbar=False,
         )["posterior_predictive"].to_dataset()  # fmt: skip
     rng = np.random.default_rng(4)
