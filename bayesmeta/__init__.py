@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bayesmeta.checks.certify import Certificate as Certificate
+    from bayesmeta.checks.certify import certify as certify
     from bayesmeta.checks.crosscheck import CrossCheck as CrossCheck
     from bayesmeta.checks.crosscheck import crosscheck as crosscheck
     from bayesmeta.checks.published_row import PublishedRow as PublishedRow
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from bayesmeta.errors import DesignError as DesignError
     from bayesmeta.errors import ImproperPosteriorError as ImproperPosteriorError
     from bayesmeta.errors import ModelError as ModelError
+    from bayesmeta.errors import MomentError as MomentError
     from bayesmeta.errors import NotEstimableError as NotEstimableError
     from bayesmeta.errors import NotExactError as NotExactError
     from bayesmeta.errors import Problem as Problem
@@ -56,8 +59,14 @@ if TYPE_CHECKING:
     from bayesmeta.frequentist.influence.measures import baujat as baujat
     from bayesmeta.frequentist.influence.measures import blups as blups
     from bayesmeta.frequentist.influence.measures import influence as influence
+    from bayesmeta.inference.average import ModelAverage as ModelAverage
+    from bayesmeta.inference.average import average as average
+    from bayesmeta.inference.bayes_factor import BayesFactor as BayesFactor
+    from bayesmeta.inference.bayes_factor import bayes_factor as bayes_factor
     from bayesmeta.inference.fit import fit as fit
     from bayesmeta.inference.fit import supported_engines as supported_engines
+    from bayesmeta.inference.natural_mean import NaturalMean as NaturalMean
+    from bayesmeta.inference.natural_mean import natural_mean as natural_mean
     from bayesmeta.inference.posterior import Posterior as Posterior
     from bayesmeta.likelihoods import LIKELIHOODS as LIKELIHOODS
     from bayesmeta.likelihoods import BinomialLikelihood as BinomialLikelihood
@@ -96,6 +105,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "bayesmeta.checks.certify": (
+        "Certificate",
+        "certify",
+    ),
     "bayesmeta.checks.crosscheck": (
         "CrossCheck",
         "crosscheck",
@@ -122,6 +135,7 @@ _NAMES = {
         "DesignError",
         "ImproperPosteriorError",
         "ModelError",
+        "MomentError",
         "NotEstimableError",
         "NotExactError",
         "Problem",
@@ -169,9 +183,21 @@ _NAMES = {
         "TrimFill",
         "trim_and_fill",
     ),
+    "bayesmeta.inference.average": (
+        "ModelAverage",
+        "average",
+    ),
+    "bayesmeta.inference.bayes_factor": (
+        "BayesFactor",
+        "bayes_factor",
+    ),
     "bayesmeta.inference.fit": (
         "fit",
         "supported_engines",
+    ),
+    "bayesmeta.inference.natural_mean": (
+        "NaturalMean",
+        "natural_mean",
     ),
     "bayesmeta.inference.posterior": ("Posterior",),
     "bayesmeta.likelihoods": (

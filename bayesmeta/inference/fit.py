@@ -8,6 +8,7 @@ from bayesmeta.inference.gaussian import fit_gaussian
 from bayesmeta.inference.grid import fit_grid
 from bayesmeta.inference.nuts import Progress, fit_nuts, silent
 from bayesmeta.inference.posterior import EngineName, Posterior
+from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.likelihoods import NormalLikelihood
 from bayesmeta.model import Model
 from bayesmeta.priors import Fixed, Flat, Normal
@@ -27,6 +28,7 @@ class NutsOptions(TypedDict, total=False):
     tune: int
     chains: int
     target_accept: float
+    sampler: SamplerName
 
 
 def fit(
@@ -55,7 +57,8 @@ def fit(
     progress : Progress
         Told of the stages of a NUTS run.
     **options
-        `draws`, `tune` (per chain), `chains` and `target_accept`, for "nuts" only: see `fit_nuts`.
+        `draws`, `tune` (per chain), `chains`, `target_accept` and `sampler` ("nutpie" or "pymc"),
+        for "nuts" only: see `fit_nuts`.
 
     Returns
     -------
