@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bayesmeta.checks.certify import Certificate as Certificate
+    from bayesmeta.checks.certify import certify as certify
     from bayesmeta.checks.crosscheck import CrossCheck as CrossCheck
     from bayesmeta.checks.crosscheck import crosscheck as crosscheck
     from bayesmeta.checks.published_row import PublishedRow as PublishedRow
@@ -77,6 +79,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "bayesmeta.checks.certify": (
+        "Certificate",
+        "certify",
+    ),
     "bayesmeta.checks.crosscheck": (
         "CrossCheck",
         "crosscheck",

@@ -1,4 +1,4 @@
-"""The command line: run, fit, pool, effects, check, data."""
+"""The command line: run, fit, certify, pool, effects, check, data."""
 
 import contextlib
 import io
@@ -13,6 +13,7 @@ import numpy as np
 from cyclopts import App, CycloptsError, Parameter
 
 from bayesmeta import __version__
+from bayesmeta.checks.certify import certify as certify_model
 from bayesmeta.effects import MEASURES, Correction, compute_effects, get_measure
 from bayesmeta.errors import BayesmetaError, BayesmetaWarning, ComparisonError, ModelError
 from bayesmeta.frequentist import IntervalMethod
@@ -23,6 +24,7 @@ from bayesmeta.inference.fit import fit as fit_model
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.model import Model
 from bayesmeta.report import plain, tables
+from bayesmeta.report.certificate_table import certificate_as_data, certificate_table
 from bayesmeta.report.crosscheck_table import crosscheck_table
 from bayesmeta.run import find_jobs, run_job
 from bayesmeta.studies import HELD, StudyTable, available, load, read_studies
@@ -160,22 +162,13 @@ def fit(
     """
     require_level(level)
     studies = _studies(table, arms, outcome)
-    name = _measure(studies, measure)
-    texts = _priors(studies, name, likelihood, effect_prior, tau_prior, baseline_prior)
-    if correction is not None and likelihood != "normal":
-        raise ModelError(f"The {likelihood} likelihood corrects nothing. Leave --correction out.")
-    model = Model.from_text(
-        measure=name,
-        likelihood=likelihood,
-        correction=correction or "only0",
-        **{part: text for part, (text, _) in texts.items()},
+    model, told = _model(
+        studies, measure, likelihood, effect_prior, tau_prior, baseline_prior, correction
     )
     options = NutsOptions() if draws is None else NutsOptions(draws=draws)
     rng = 1 if engine == "nuts" and seed is None else seed
     with _progress(wanted=engine == "nuts") as progress:
         posterior = fit_model(model, studies, engine=engine, rng=rng, progress=progress, **options)
-    told = [f"{part} ~ {text}{' (default)' if default else ''}"
-            for part, (text, default) in texts.items()]  # fmt: skip
     notes = [*studies.notes, *posterior.bound.data.notes, *posterior.notes]
     if json:
         notes = list(dict.fromkeys(notes))
@@ -183,8 +176,68 @@ def fit(
             plain.posterior_as_data(posterior, level=level, notes=notes, version=__version__)
         )
     else:
-        _print(tables.posterior_tables(posterior, level=level), f"Priors: {', '.join(told)}")
+        _print(tables.posterior_tables(posterior, level=level), f"Priors: {told}")
     return DONE if posterior.ok else FAILED_CHECK
+
+
+@app.command
+def certify(
+    table: str,
+    /,
+    *,
+    measure: str | None = None,
+    likelihood: str = "normal",
+    effect_prior: str | None = None,
+    tau_prior: str | None = None,
+    baseline_prior: str | None = None,
+    draws: int | None = None,
+    seed: int = 1,
+    arms: tuple[str, str] | None = None,
+    outcome: str | None = None,
+    correction: Correction | None = None,
+    json: bool = False,
+) -> int:
+    """Fit one model exactly and by NUTS, and certify that they agree.
+
+    Parameters
+    ----------
+    table
+        CSV file, or name of a bundled table (see bayesmeta data).
+    measure
+        OR, RR, RD or GEN; GEN for contrasts if not given.
+    likelihood
+        normal or binomial.
+    effect_prior
+        Of the mean effect on the analysis scale, such as "normal(0, 2.82)".
+    tau_prior
+        Of the SD of the true effects, such as "half_normal(0.5)".
+    baseline_prior
+        Of the control arm's log odds, binomial likelihood; "normal(0, 10)" if not given.
+    draws
+        Draws per chain; 5000 if not given.
+    seed
+        Seed of NUTS.
+    arms
+        Names of the treated and the control arm.
+    outcome
+        Outcome to analyse, where the table has several.
+    correction
+        Zero-cell rule of the normal likelihood: only0 (if not given), all or none.
+    json
+        Print one JSON object and nothing else.
+    """
+    studies = _studies(table, arms, outcome)
+    model, told = _model(
+        studies, measure, likelihood, effect_prior, tau_prior, baseline_prior, correction
+    )
+    options = NutsOptions() if draws is None else NutsOptions(draws=draws)
+    with _progress() as progress:
+        found = certify_model(model, studies, rng=seed, progress=progress, **options)
+    if json:
+        _print_json(certificate_as_data(found, version=__version__))
+    else:
+        _print(certificate_table(found), f"Priors: {told}")
+    return DONE if found.ok else FAILED_CHECK
 
 
 @app.command
@@ -340,6 +393,31 @@ def _measure(studies: StudyTable, name: str | None) -> str:
     known = ", ".join(measure.name for measure in fitting)
     raise ModelError(f"{studies.source} holds {HELD[studies.layout]}, which have several measures. "
                      f"Give --measure, one of {known}.")  # fmt: skip
+
+
+def _model(
+    studies: StudyTable,
+    measure: str | None,
+    likelihood: str,
+    effect: str | None,
+    tau: str | None,
+    baseline: str | None,
+    correction: Correction | None,
+) -> tuple[Model, str]:
+    """Make the model of the options, and say its priors and which of them are defaults."""
+    name = _measure(studies, measure)
+    texts = _priors(studies, name, likelihood, effect, tau, baseline)
+    if correction is not None and likelihood != "normal":
+        raise ModelError(f"The {likelihood} likelihood corrects nothing. Leave --correction out.")
+    model = Model.from_text(
+        measure=name,
+        likelihood=likelihood,
+        correction=correction or "only0",
+        **{part: text for part, (text, _) in texts.items()},
+    )
+    told = [f"{part} ~ {text}{' (default)' if default else ''}"
+            for part, (text, default) in texts.items()]  # fmt: skip
+    return model, ", ".join(told)
 
 
 def _priors(

@@ -1,11 +1,12 @@
 """How far a sampled posterior is from the exact one, in Monte Carlo standard errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.scales import FloatArray
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 LIMIT = 4.0  # Monte Carlo standard errors; a right sampler exceeds it once in 16,000 comparisons
 PARAMETERS = ("mu", "tau")
 TAILS = (0.025, 0.975)
+SHARES = (
+    0.01,
+    0.99,
+)  # between whose quantiles a bound is moved, for its probability to be compared
+_BELOW = "P(<)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +31,14 @@ class Difference:
     Attributes
     ----------
     parameter, statistic : str
-        "mu" or "tau"; "mean", "sd", "2.5% quantile" or "97.5% quantile".
+        "mu", "tau", "theta_new" or "theta of 'STUDY'"; "mean", "sd", "97.5% quantile", "P(< 0)".
     exact, sampled : float
         The number by quadrature and from the draws.
     mcse : float
         Monte Carlo standard error of the latter.
+    unit : float
+        What the standard error is small against: the posterior SD, a quarter of the 95% interval
+        where there is none, and sqrt(p (1 - p)) for a probability.
     """
 
     parameter: str
@@ -37,12 +46,23 @@ class Difference:
     exact: float
     sampled: float
     mcse: float
+    unit: float
 
     @property
     def z(self) -> float:
         """Difference in Monte Carlo standard errors; infinite where there is no Monte Carlo."""
         away = self.sampled - self.exact
         return 0.0 if away == 0 else float(np.divide(away, self.mcse) if self.mcse else np.inf)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided probability of so large a z by chance; 0 where there is no number."""
+        return 0.0 if np.isnan(self.z) else float(2 * ndtr(-abs(self.z)))
+
+    @property
+    def imprecision(self) -> float:
+        """Monte Carlo standard error as a share of `unit`."""
+        return 0.0 if self.mcse == 0 else float(np.divide(self.mcse, self.unit))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,38 +121,92 @@ def compare_posteriors(exact: Posterior, sampled: Posterior) -> Agreement:
     found: list[Difference] = []
     for name in PARAMETERS:
         sample: FloatArray = getattr(draws, name)
-        found.extend(_differences(name, exact.marginals[name], sampled.marginals[name], sample))
+        found.extend(compare_marginal([name], exact.marginals[name], sample[None]))
     return Agreement(differences=tuple(found))
 
 
-def _differences(
-    name: str, exact: "Marginal", sampled: "Marginal", sample: FloatArray
+def compare_marginal(
+    names: Sequence[str],
+    exact: "Marginal",
+    sample: FloatArray,
+    *,
+    quantiles: Sequence[float] = TAILS,
+    below: float | None = None,
+    moments: Sequence[str] = ("mean", "sd"),
 ) -> Iterator[Difference]:
-    """Compare one parameter; `sample` (chain, draw)."""
+    """Compare draws with the exact distribution of one parameter, or of one for each study.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the parameters.
+    exact : Marginal
+        Of shape () for one name, else (parameter,).
+    sample : (parameter, chain, draw)
+    quantiles : sequence of float
+        Probabilities of the quantiles that are compared.
+    below : float, optional
+        Where P(X < below) is compared too, for each parameter; moved to its 1 or 99% quantile where
+        it lies beyond, since draws say nothing of rarer events.
+    moments : sequence of str
+        Of "mean" and "sd"; those that do not exist are left out.
+    """
     from arviz_stats.base import array_stats
 
-    chains = {"chain_axis": 0, "draw_axis": 1}
-
-    def difference(statistic: str, known: object, found: object, error: object) -> Difference:
-        numbers = [float(np.asarray(number)) for number in (known, found, error)]
-        return Difference(
-            parameter=name,
-            statistic=statistic,
-            exact=numbers[0],
-            sampled=numbers[1],
-            mcse=numbers[2],
-        )
-
-    if exact.sd == 0 and np.ptp(sample) == 0:
-        yield difference("mean", exact.mean, sample.flat[0], 0.0)
-        return
-    for moment in ("mean", "sd"):
-        known = getattr(exact, moment)
-        if np.isfinite(known):
-            error = array_stats.mcse(sample, method=moment, **chains)
-            yield difference(moment, known, getattr(sampled, moment), error)
-    for p in TAILS:
-        ess = array_stats.ess(sample, method="quantile", prob=p, **chains)
-        known = exact.quantile(p)
-        error = np.sqrt(p * (1 - p) / ess) / exact.pdf(known)
-        yield difference(f"{100 * p:g}% quantile", known, sampled.quantile(p), error)
+    chains = {"chain_axis": 1, "draw_axis": 2}
+    probs = np.asarray(quantiles)
+    known = {"mean": np.atleast_1d(exact.mean), "sd": np.atleast_1d(exact.sd)}
+    points = np.atleast_2d(exact.quantile(probs))
+    spread = np.subtract(*np.atleast_2d(exact.quantile([0.975, 0.025])).T) / 4
+    bounds = np.zeros(len(names))
+    unit = np.where(np.isfinite(known["sd"]), known["sd"], spread)
+    constant = (unit == 0) & (np.ptp(sample, axis=(1, 2)) == 0)
+    found: dict[str, tuple[FloatArray, FloatArray, FloatArray, FloatArray]] = {}
+    with np.errstate(all="ignore"):  # nan of constant or broken chains, which fail
+        for moment in moments:
+            own = getattr(np, {"mean": "mean", "sd": "std"}[moment])
+            got = own(sample, axis=(1, 2), **({"ddof": 1} if moment == "sd" else {}))
+            found[moment] = known[moment], got, array_stats.mcse(
+                sample, method=moment, **chains
+            ), unit  # fmt: skip
+        density = np.ones_like(points)
+        if not constant.all():
+            of_all = points if np.ndim(exact.mean) else points[0]
+            density = np.atleast_2d(exact.pdf(of_all))
+        for i, p in enumerate(probs):
+            ess = array_stats.ess(sample, method="quantile", prob=p, **chains)
+            error = np.sqrt(p * (1 - p) / ess) / density[:, i]
+            got = np.quantile(sample, p, axis=(1, 2))
+            found[f"{100 * p:g}% quantile"] = points[:, i], got, error, unit
+        if below is not None:
+            ends = np.atleast_2d(exact.quantile(SHARES))
+            bounds = np.clip(below, ends[:, 0], ends[:, 1])
+            of_all = bounds[:, None] if np.ndim(exact.mean) else bounds
+            p = np.atleast_2d(exact.cdf(of_all))[:, 0]
+            inside = (sample < bounds[:, None, None]).astype(float)
+            ess = np.nan_to_num(array_stats.ess(inside, method="mean", **chains), nan=1.0)
+            each = np.sqrt(p * (1 - p))
+            found[_BELOW] = p, inside.mean(axis=(1, 2)), each / np.sqrt(ess), each
+    for i, name in enumerate(names):
+        if constant[i]:
+            value = float(known["mean"][i])
+            yield Difference(
+                parameter=name,
+                statistic="mean",
+                exact=value,
+                sampled=float(sample[i, 0, 0]),
+                mcse=0.0,
+                unit=0.0,
+            )
+            continue
+        for statistic, columns in found.items():
+            exactly, got, error, unit_of = (float(column[i]) for column in columns)
+            if np.isfinite(exactly):
+                yield Difference(
+                    parameter=name,
+                    statistic=f"P(< {bounds[i]:.4g})" if statistic == _BELOW else statistic,
+                    exact=exactly,
+                    sampled=got,
+                    mcse=error,
+                    unit=unit_of,
+                )
