@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln
+from scipy.special import betaln, expit
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.errors import ModelError
 from bayesmeta.likelihoods.nuisance import IndexArray, integrate_peak
+from bayesmeta.likelihoods.replicate import draw_nuisance
 from bayesmeta.likelihoods.whitened import whitened, whitened_effects
 from bayesmeta.priors import Prior
 from bayesmeta.scales import FloatArray
@@ -216,6 +217,39 @@ class BinomialLikelihood:
                 observed=events.astype(np.int64),
                 dims="study",
             )
+
+    def replicate(
+        self, data: BinomialData, theta: FloatArray, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """Draw events of both arms given theta (..., study), each (..., study).
+
+        The control log odds are drawn from their posterior given theta and the observed table.
+        """
+        names = ("events_treated", "n_treated", "events_control", "n_control")
+        r_t, n_t, r_c, n_c = (
+            np.broadcast_to(getattr(data, name), theta.shape).reshape(-1) for name in names
+        )
+        shift = theta.reshape(-1)
+
+        def log_density(a: FloatArray, part: slice) -> FloatArray:
+            b = a + shift[part, None]
+            arms = r_c[part, None] * a - n_c[part, None] * _softplus(a)
+            arms = arms + r_t[part, None] * b - n_t[part, None] * _softplus(b)
+            out: FloatArray = arms + self.baseline.logpdf(a)
+            return out
+
+        p_t, p_c = (r_t + 0.5) / (n_t + 1), (r_c + 0.5) / (n_c + 1)
+        i_t, i_c = n_t * p_t * (1 - p_t), n_c * p_c * (1 - p_c)
+        logit_t, logit_c = np.log(p_t / (1 - p_t)), np.log(p_c / (1 - p_c))
+        center = (i_c * logit_c + i_t * (logit_t - shift)) / (i_c + i_t)
+        control = draw_nuisance(log_density, center, np.sqrt(1 / (i_c + i_t)), rng)
+        arms = {"treated": (n_t, control + shift), "control": (n_c, control)}
+        return {
+            f"events_{arm}": rng.binomial(n.astype(np.int64), expit(log_odds))
+            .astype(np.float64)
+            .reshape(theta.shape)
+            for arm, (n, log_odds) in arms.items()
+        }
 
 
 def _softplus(x: FloatArray) -> FloatArray:
