@@ -7,6 +7,7 @@ from bayesmeta.inference.mapped import Mapped
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
+from bayesmeta.random_effects import NormalRandomEffects
 from bayesmeta.scales import FloatArray
 
 
@@ -50,14 +51,19 @@ def share_of_heterogeneity(bound: BoundModel, tau: Marginal) -> Mapped:
     Raises
     ------
     ModelError
-        The likelihood is not normal, so that there is no sampling variance apart from the effect,
-        or there is one study only.
+        The likelihood is not normal, so that there is no sampling variance apart from the effect;
+        the random effects are not normal; or there is one study only.
     """
     data = bound.data
     if not isinstance(data, NormalData):
         raise ModelError(
             f"I2 has no meaning for the {bound.model.likelihood} likelihood, which has no sampling "
             "variance apart from the effect. Report tau, or use the normal likelihood"
+        )
+    if not isinstance(bound.model.random_effects, NormalRandomEffects):
+        raise ModelError(
+            f"I2 has no meaning for {bound.model.random_effects} random effects, whose tau is not "
+            "the SD of the true effects. Report tau"
         )
     if len(data.y) < 2:
         raise ModelError("I2 compares studies, and there is one only. Report tau")

@@ -112,7 +112,8 @@ def require_mean_exponential(bound: BoundModel, of: Effect) -> None:
     tau, effect = upper_tail(model.heterogeneity), upper_tail(model.effect)
     n = int(model.likelihood.vanishes(bound.data).all(axis=1).sum())
     name = bound.measure.name
-    if of == "theta_new" and not isinstance(model.random_effects, NormalRandomEffects):
+    normal_form = isinstance(model.random_effects, NormalRandomEffects)
+    if of == "theta_new" and not normal_form:
         raise MomentError(_refusal(name, of, f"with {model.random_effects} random effects"))
     if tau is None or effect is None:
         raise MomentError(_refusal(name, of, "for a prior whose tail is not known here"))
@@ -121,7 +122,8 @@ def require_mean_exponential(bound: BoundModel, of: Effect) -> None:
         return
     needed = (0.5 if of == "theta_new" else 0.0) + (0.0 if light else 0.5 / max(n, 1))
     least = 0.5 if of == "theta_new" else needed
-    gaussian = isinstance(model.likelihood, NormalLikelihood) and effect.power == 0
+    normal = normal_form and isinstance(model.likelihood, NormalLikelihood)
+    gaussian = normal and effect.power == 0
     if tau.power < 2 or (tau.power == 2 and tau.rate < (needed if gaussian else least)):
         if of == "theta_new" or gaussian:
             raise MomentError(
