@@ -117,7 +117,7 @@ class WithAtom:
         below = (1 - self.share) * self.rest.cdf(self.atom)
 
         def find(p: FloatArray) -> FloatArray:
-            inside = (p > below) & (p <= below + self.share)
+            inside = ((p > below) | (below <= 0)) & (p <= below + self.share)
             moved = np.where(p > below, p - self.share, p) / (1 - self.share)
             x = self.rest.quantile(np.clip(np.where(inside, 0.5, moved), 0.0, 1.0).reshape(-1))
             return np.where(inside, self.atom, x.reshape(p.shape))

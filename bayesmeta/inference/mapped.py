@@ -92,8 +92,8 @@ class Mapped:
             out = np.zeros(x.shape)
             out[inside] = self.base.pdf(x[inside])
             with np.errstate(divide="ignore", invalid="ignore"):
-                slope = np.where(inside, self.slope(value), 0.0)
-            mixed: FloatArray = (out * slope) @ self.weights
+                product = np.where(out > 0, out * self.slope(value), 0.0)
+            mixed: FloatArray = product @ self.weights
             return mixed
 
         return as_points(density, x)

@@ -72,15 +72,28 @@ class SincDensity:
     def _cdf_at(self, steps: FloatArray) -> FloatArray:
         """Cumulative mass of each component at positions (..., component, point)."""
         away = steps[..., None] - np.arange(self.masses.shape[-1])
-        share = 0.5 + sici(np.pi * away)[0] / np.pi
-        out: FloatArray = (share @ self.masses[..., None])[..., 0]
+        share = sici(np.pi * away)[0] / np.pi
+        share += 0.5
+        out: FloatArray = np.vecdot(share, self.masses[..., None, :])
         return out
 
     def _density_at(self, steps: FloatArray) -> FloatArray:
-        """Density of each component per step, at positions (..., component, point)."""
-        away = steps[..., None] - np.arange(self.masses.shape[-1])
-        out: FloatArray = (np.sinc(away) @ self.masses[..., None])[..., 0]
-        return out
+        """Density of each component per step, at positions (..., component, point).
+
+        sin(pi (s - j)) is one sine for all nodes j, whose signs alternate.
+        """
+        inside = np.isfinite(steps)
+        steps = np.where(inside, steps, 0.0)
+        index = np.arange(self.masses.shape[-1])
+        away = steps[..., None] - index
+        near = np.rint(steps)
+        sign = 1 - 2 * (near % 2)
+        wave = np.sin(np.pi * (steps - near)) * sign / np.pi
+        at_node = away == 0
+        away[at_node] = 1.0
+        sinc = np.where(at_node, sign[..., None], wave[..., None] / away)
+        out = np.vecdot(sinc, (self.masses * (1 - 2 * (index % 2)))[..., None, :])
+        return np.where(inside, out, 0.0)
 
     def cdf(self, x: ArrayLike) -> FloatArray:
         """P(X <= x) for x (point,), giving (..., point); for a number, (...)."""

@@ -240,3 +240,19 @@ def test_what_cannot_be_averaged_is_refused(model, reason):
 def test_prior_probabilities_must_be_complete(prior):
     with pytest.raises(bm.ModelError, match=r"prior probabilities.*positive number for each of"):
         bm.average(NORMAL, BCG, prior=prior)
+
+
+def test_a_density_is_0_beyond_a_prior_that_ends_and_probabilities_go_on():
+    model = normal_model(bm.HalfCauchy(0.5**0.5), bm.InverseGamma(1, 0.15), "SMD")
+    post = bm.fit(model, POSES)
+    for marginal in (post.mu, post.tau, post.i2()):
+        assert_array_equal(marginal.pdf([-1.0, -1e-3, np.inf]), 0.0)
+        assert_allclose(marginal.cdf([-1.0, 0.0, np.inf]), [0, 0, 1], atol=1e-12)
+    below = post.theta_new.cdf(0.0)
+    area = quad(lambda x: float(post.theta_new.pdf(x)), -30, 0, points=[-1, -0.1], epsrel=1e-6)[0]
+    assert_allclose(area, below, atol=2e-5)  # what lies below -30
+    average = bm.average(model, POSES)
+    assert_array_equal(average.mu.pdf(-0.1), 0.0)
+    low, high = average.tau.interval(0.9, "hdi")
+    assert_allclose(low, 0.0, atol=1e-300)
+    assert_allclose(average.tau.cdf(high), 0.9, rtol=1e-8)
