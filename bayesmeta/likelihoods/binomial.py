@@ -231,10 +231,10 @@ class BinomialLikelihood:
         )
         shift = theta.reshape(-1)
 
-        def log_density(a: FloatArray, part: slice) -> FloatArray:
-            b = a + shift[part, None]
-            arms = r_c[part, None] * a - n_c[part, None] * _softplus(a)
-            arms = arms + r_t[part, None] * b - n_t[part, None] * _softplus(b)
+        def log_density(a: FloatArray, pair: IndexArray) -> FloatArray:
+            i = pair[:, None]
+            b = a + shift[i]
+            arms = r_c[i] * a - n_c[i] * _softplus(a) + r_t[i] * b - n_t[i] * _softplus(b)
             out: FloatArray = arms + self.baseline.logpdf(a)
             return out
 

@@ -6,9 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.likelihoods.nuisance import IndexArray, LogIntegrand
 from bayesmeta.scales import FloatArray
-
-type LogDensity = Callable[[FloatArray, slice], FloatArray]
 
 _BEND = 4.0  # widths after which nodes spread exponentially
 _DROP = 27.0  # log units below its maximum at which a density is cut: e^-27 = 2e-12
@@ -32,7 +31,7 @@ class Replicating(Protocol):
 
 
 def draw_nuisance(
-    log_density: LogDensity, center: FloatArray, width: FloatArray, rng: np.random.Generator
+    log_density: LogIntegrand, center: FloatArray, width: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
     """Draw from many densities on the line, one draw each, exactly.
 
@@ -42,8 +41,8 @@ def draw_nuisance(
     Parameters
     ----------
     log_density : callable
-        ``log_density(a, part)``: log densities, up to constants, of the pairs in the slice `part`
-        at a (pair, node).
+        ``log_density(a, pair)``: log densities, up to constants, of the pairs with index `pair`
+        (pair,) at a (pair, node).
     center, width : (pair,)
         Where a density is to be looked for, and how wide it is about.
 
@@ -54,14 +53,14 @@ def draw_nuisance(
     """
     out = np.empty(len(center))
     for begin in range(0, len(center), _CHUNK):  # a chunk of densities, to bound the memory
-        part = slice(begin, min(begin + _CHUNK, len(center)))
-        out[part] = _draw_chunk(log_density, part, center[part, None], width[part, None], rng)
+        pair = np.arange(begin, min(begin + _CHUNK, len(center)))
+        out[pair] = _draw_chunk(log_density, pair, center[pair, None], width[pair, None], rng)
     return out
 
 
 def _draw_chunk(
-    log_density: LogDensity,
-    part: slice,
+    log_density: LogIntegrand,
+    pair: IndexArray,
     center: FloatArray,
     width: FloatArray,
     rng: np.random.Generator,
@@ -69,7 +68,7 @@ def _draw_chunk(
     def log_f(x: FloatArray) -> FloatArray:
         """Log density in x, a = center + width * bend * sinh(x / bend), with its Jacobian."""
         a = center + width * _BEND * np.sinh(x / _BEND)
-        out: FloatArray = log_density(a, part) + np.log(np.cosh(x / _BEND))
+        out: FloatArray = log_density(a, pair) + np.log(np.cosh(x / _BEND))
         return out
 
     x, f = _zoom(log_f, len(center))
