@@ -214,7 +214,7 @@ def certify(
     baseline_prior
         Of the control arm's log odds, binomial likelihood; "normal(0, 10)" if not given.
     draws
-        Draws per chain; 5000 if not given.
+        Draws per chain; 10000 if not given.
     seed
         Seed of NUTS.
     arms
