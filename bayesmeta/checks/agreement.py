@@ -151,62 +151,76 @@ def compare_marginal(
     moments : sequence of str
         Of "mean" and "sd"; those that do not exist are left out.
     """
-    from arviz_stats.base import array_stats
-
-    chains = {"chain_axis": 1, "draw_axis": 2}
-    probs = np.asarray(quantiles)
-    known = {"mean": np.atleast_1d(exact.mean), "sd": np.atleast_1d(exact.sd)}
-    points = np.atleast_2d(exact.quantile(probs))
+    mean, sd = np.atleast_1d(exact.mean), np.atleast_1d(exact.sd)
     spread = np.subtract(*np.atleast_2d(exact.quantile([0.975, 0.025])).T) / 4
-    bounds = np.zeros(len(names))
-    unit = np.where(np.isfinite(known["sd"]), known["sd"], spread)
+    unit = np.where(np.isfinite(sd), sd, spread)
     constant = (unit == 0) & (np.ptp(sample, axis=(1, 2)) == 0)
-    found: dict[str, tuple[FloatArray, FloatArray, FloatArray, FloatArray]] = {}
+    bounds = np.zeros(len(names))
     with np.errstate(all="ignore"):  # nan of constant or broken chains, which fail
-        for moment in moments:
-            own = getattr(np, {"mean": "mean", "sd": "std"}[moment])
-            got = own(sample, axis=(1, 2), **({"ddof": 1} if moment == "sd" else {}))
-            found[moment] = known[moment], got, array_stats.mcse(
-                sample, method=moment, **chains
-            ), unit  # fmt: skip
-        density = np.ones_like(points)
+        found = _moments({"mean": mean, "sd": sd}, sample, unit, moments)
         if not constant.all():
-            of_all = points if np.ndim(exact.mean) else points[0]
-            density = np.atleast_2d(exact.pdf(of_all))
-        for i, p in enumerate(probs):
-            ess = array_stats.ess(sample, method="quantile", prob=p, **chains)
-            error = np.sqrt(p * (1 - p) / ess) / density[:, i]
-            got = np.quantile(sample, p, axis=(1, 2))
-            found[f"{100 * p:g}% quantile"] = points[:, i], got, error, unit
+            found |= _quantiles(exact, sample, unit, np.asarray(quantiles))
         if below is not None:
             ends = np.atleast_2d(exact.quantile(SHARES))
             bounds = np.clip(below, ends[:, 0], ends[:, 1])
-            of_all = bounds[:, None] if np.ndim(exact.mean) else bounds
-            p = np.atleast_2d(exact.cdf(of_all))[:, 0]
-            inside = (sample < bounds[:, None, None]).astype(float)
-            ess = np.nan_to_num(array_stats.ess(inside, method="mean", **chains), nan=1.0)
-            each = np.sqrt(p * (1 - p))
-            found[_BELOW] = p, inside.mean(axis=(1, 2)), each / np.sqrt(ess), each
+            found[_BELOW] = _probability(exact, sample, bounds)
     for i, name in enumerate(names):
         if constant[i]:
-            value = float(known["mean"][i])
-            yield Difference(
-                parameter=name,
-                statistic="mean",
-                exact=value,
-                sampled=float(sample[i, 0, 0]),
-                mcse=0.0,
-                unit=0.0,
-            )
+            numbers = (float(mean[i]), float(sample[i, 0, 0]), 0.0, 0.0)
+            yield _difference(name, "mean", numbers)
             continue
         for statistic, columns in found.items():
-            exactly, got, error, unit_of = (float(column[i]) for column in columns)
-            if np.isfinite(exactly):
-                yield Difference(
-                    parameter=name,
-                    statistic=f"P(< {bounds[i]:.4g})" if statistic == _BELOW else statistic,
-                    exact=exactly,
-                    sampled=got,
-                    mcse=error,
-                    unit=unit_of,
-                )
+            if np.isfinite(columns[0][i]):
+                what = f"P(< {bounds[i]:.4g})" if statistic == _BELOW else statistic
+                yield _difference(name, what, [float(column[i]) for column in columns])
+
+
+type _Columns = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # exact, sampled, mcse, unit
+
+
+def _difference(name: str, statistic: str, numbers: Sequence[float]) -> Difference:
+    exact, sampled, mcse, unit = numbers
+    return Difference(
+        parameter=name, statistic=statistic, exact=exact, sampled=sampled, mcse=mcse, unit=unit
+    )
+
+
+def _moments(
+    known: dict[str, FloatArray], sample: FloatArray, unit: FloatArray, wanted: Sequence[str]
+) -> dict[str, _Columns]:
+    """Compare means and SDs."""
+    from arviz_stats.base import array_stats
+
+    own = {"mean": sample.mean(axis=(1, 2)), "sd": sample.std(axis=(1, 2), ddof=1)}
+    return {
+        m: (known[m], own[m], array_stats.mcse(sample, method=m, chain_axis=1, draw_axis=2), unit)
+        for m in wanted
+    }
+
+
+def _quantiles(
+    exact: "Marginal", sample: FloatArray, unit: FloatArray, probs: FloatArray
+) -> dict[str, _Columns]:
+    """Compare quantiles, with the exact density for their standard errors."""
+    from arviz_stats.base import array_stats
+
+    points = exact.quantile(probs)
+    density, points = np.atleast_2d(exact.pdf(points)), np.atleast_2d(points)
+    out: dict[str, _Columns] = {}
+    for i, p in enumerate(probs):
+        ess = array_stats.ess(sample, method="quantile", prob=p, chain_axis=1, draw_axis=2)
+        error = np.sqrt(p * (1 - p) / ess) / density[:, i]
+        found = np.quantile(sample, p, axis=(1, 2))
+        out[f"{100 * p:g}% quantile"] = points[:, i], found, error, unit
+    return out
+
+
+def _probability(exact: "Marginal", sample: FloatArray, bounds: FloatArray) -> _Columns:
+    """Compare P(X < bound), with the exact probability for its standard error."""
+    from arviz_stats.base import array_stats
+
+    p = np.atleast_2d(exact.cdf(bounds[:, None] if np.ndim(exact.mean) else bounds))[:, 0]
+    inside = (sample < bounds[:, None, None]).astype(float)
+    ess = array_stats.ess(inside, method="mean", chain_axis=1, draw_axis=2)
+    each = np.sqrt(p * (1 - p))
+    return p, inside.mean(axis=(1, 2)), each / np.sqrt(np.nan_to_num(ess, nan=1.0)), each
