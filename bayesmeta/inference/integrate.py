@@ -23,15 +23,14 @@ import numpy as np
 from scipy.special import roots_hermite
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.shared_nodes import RESOLVED, SharedRow, group_rows, share_nodes
 from bayesmeta.model import BoundModel
 from bayesmeta.scales import FloatArray
 
 _BEND = 6.0  # standard errors after which a study's nodes begin to spread exponentially
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
-_RESOLVED = 0.8  # largest spacing of the summed nodes, in widths of the integrand's peak
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
 _TABLE_ERROR = 3e-9  # largest error of the tables' interpolants, summed over studies
-_SHARED = 16  # pairs of one tau from which its sums are a matrix product
 _UNDERFLOW = 1e-200  # sums below it are taken again relative to their largest term
 _CHUNK = 1 << 15  # products (pair, study, node) held at once: 256 kB, within the cache
 
@@ -60,17 +59,6 @@ class Sums:
     log_likelihood: FloatArray
     leak: FloatArray
     total: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SharedRow:
-    """Pairs of one tau, and even nodes of theta, step * (first ... last), that resolve them."""
-
-    tau: float
-    pairs: IndexArray
-    step: float
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -188,7 +176,8 @@ class StudyIntegral:
         """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
         log_l = np.full((len(mu), len(self.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
-        rows = self._share_nodes(mu, tau, check=check)
+        nodes = self.log_g.shape[1]
+        rows = share_nodes(mu, tau, self.center, self.scale, table_nodes=nodes, check=check)
         self._sum_shared(mu, rows, log_l, leak)
         shared = np.zeros(len(mu), dtype=bool)
         for row in rows:
@@ -213,43 +202,6 @@ class StudyIntegral:
                 log_l[pair, study], leak[pair, study] = summed(mu[pair], tau[pair], study)
         return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
 
-    def _share_nodes(self, mu: FloatArray, tau: FloatArray, *, check: bool) -> "list[SharedRow]":
-        """Values of tau that have many pairs, and few enough nodes for all studies together.
-
-        The nodes are even, resolve the narrowest integrand of any study, and reach as far as any
-        integrand of the pairs.
-        """
-        order = np.argsort(tau, kind="stable")
-        values, begin = np.unique(tau[order], return_index=True)
-        ends = np.append(begin[1:], len(order))
-        low = np.minimum.reduceat(mu[order], begin)
-        high = np.maximum.reduceat(mu[order], begin)
-        variance, tau2 = self.scale**2, values[:, None] ** 2
-        width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))  # (value, study)
-        pull = tau2 / (variance + tau2)
-        peaks = [(1 - pull) * m[:, None] + pull * self.center for m in (low, high)]
-        low = np.minimum(low - 8.5 * values, (peaks[0] - 9 * width).min(axis=1))
-        high = np.maximum(high + 8.5 * values, (peaks[1] + 9 * width).max(axis=1))
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            step = 2.0 ** np.floor(np.log2(_RESOLVED * width.min(axis=1)))
-            step = step / 2 if check else step
-            nodes = (high - low) / step
-        studies = len(self.center)
-        cheap = nodes * (4 + 0.2 * studies) < 1.7 * studies * self.log_g.shape[1]
-        many = (ends - begin >= _SHARED) & cheap | check
-        exact = np.maximum(np.abs(low), np.abs(high)) < 1e12 * step  # theta is a multiple of step
-        good = np.flatnonzero(many & exact & (nodes < 1000))
-        return [
-            SharedRow(
-                tau=float(values[i]),
-                pairs=order[begin[i] : ends[i]],
-                step=float(step[i]),
-                first=int(np.floor(low[i] / step[i])),
-                last=int(np.ceil(high[i] / step[i])),
-            )
-            for i in good
-        ]
-
     def _sum_shared(
         self,
         mu: FloatArray,
@@ -265,7 +217,7 @@ class StudyIntegral:
         theta_end = np.stack(self._ends, axis=1)  # (study, 2)
         weight_end = self._nodes(1)[1][:, [0, -1]] - top[:, None]
         study = np.arange(len(self.center))
-        for group in _group_rows(rows):
+        for group in group_rows(rows):
             step = group[0].step
             first, last = min(row.first for row in group), max(row.last for row in group)
             theta: FloatArray = step * np.arange(first, last + 1.0)
@@ -371,13 +323,13 @@ class StudyIntegral:
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
         z = share * (mu[:, None] - self.center) / (_BEND * self.scale)
-        narrow = spacing * np.hypot(1, z) > _RESOLVED * width
+        narrow = spacing * np.hypot(1, z) > RESOLVED * width
         pair, study = np.nonzero(narrow & (tau > 0.8 * self.scale))
         if len(pair):
             own = np.broadcast_to(tau, narrow.shape)[pair, study]
             peak, width_there = self.find_peak(mu[pair], own, study)
             z = (peak - self.center[study]) / (_BEND * self.scale[study])
-            narrow[pair, study] = spacing[study] * np.hypot(1, z) > _RESOLVED * width_there
+            narrow[pair, study] = spacing[study] * np.hypot(1, z) > RESOLVED * width_there
         return narrow
 
     def find_peak(
@@ -518,18 +470,6 @@ class StudyIntegral:
         slope = d1 / (scale * step * cosh)  # d theta = scale cosh(x / bend) d x
         bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
         return slope, bend
-
-
-def _group_rows(rows: Sequence[SharedRow]) -> list[list[SharedRow]]:
-    """Rows whose nodes lie on one lattice and near each other, to be tabulated at once."""
-    groups: list[list[SharedRow]] = []
-    for row in sorted(rows, key=lambda row: (row.step, row.first)):
-        near = groups and groups[-1][0].step == row.step
-        if near and row.last - groups[-1][0].first < 2000:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    return groups
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:

@@ -1,5 +1,7 @@
 """Bayes factors and model averages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import HALF, TAU_PRIORS, WIDE, binomial_model, estimates, normal_model
@@ -12,6 +14,7 @@ from tolerances import EXACT
 import bayesmeta as bm
 from bayesmeta.inference.blend import Blend, WithAtom
 from bayesmeta.inference.marginals import NormalMixture
+from bayesmeta.random_effects import UnrelatedEffects
 
 BCG, POSES = bm.load("bcg"), bm.load("power_pose")
 CASES = ["bcg_OR", "raudenbush1985", "hine1989_OR", "nielweise2007_OR_half_cauchy"]
@@ -212,6 +215,13 @@ def test_a_flat_prior_that_both_models_share_cancels():
         for effect in (bm.Flat(), bm.Normal(0, 1e4))
     )
     assert_allclose(flat, wide, rtol=1e-7)
+
+
+def test_a_flat_prior_counts_once_for_each_unrelated_effect_so_that_it_does_not_cancel():
+    common = normal_model(bm.Flat(), bm.Fixed(0), "OR")
+    unrelated = replace(common, random_effects=UnrelatedEffects())
+    with pytest.raises(bm.ModelError, match=r"effect prior.*flat"):
+        bm.bayes_factor(exact(unrelated), exact(common))
 
 
 def test_a_sampled_posterior_has_no_bayes_factor():

@@ -267,6 +267,9 @@ def test_what_is_not_offered_is_refused_by_name():
     unrelated = model(UnrelatedEffects(), TABLES, tau=bm.Fixed(0))
     with pytest.raises(NotExactError, match="under the normal likelihood"):
         bm.fit(unrelated, BCG)
+    known = bm.fit(model(T4, effect=bm.Fixed(0.1)), BCG)
+    with pytest.raises(NotExactError, match=r"study effects of t\(4\) effects.*mu is known"):
+        known.theta.quantile(0.5)
     with pytest.raises(NotExactError, match=r"needs normal random effects, not t\(4\)"):
         bm.fit(model(T4), BCG, engine="gaussian")
 
