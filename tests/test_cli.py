@@ -10,10 +10,10 @@ from checks.fakes import as_nuts
 from numpy.testing import assert_allclose
 
 import bayesmeta as bm
-from bayesmeta import cli
 from bayesmeta.checks import crosscheck as crosscheck_module
 from bayesmeta.checks.certify import compare_roads
 from bayesmeta.cli import main
+from bayesmeta.cli.output import show_progress
 
 BCG = Path(__file__).parent.parent / "models" / "bcg.toml"
 
@@ -79,7 +79,7 @@ def test_certify_gives_its_verdict_as_exit_status_and_object(call, monkeypatch):
         assert options["rng"] == 7
         return compare_roads(exact, as_nuts(exact, draws=options.get("draws", 8000)))
 
-    monkeypatch.setattr(cli, "certify_model", certified)
+    monkeypatch.setattr("bayesmeta.cli.commands.certify.certify_model", certified)
     words = ("certify", "bcg", "--measure", "OR", "--seed", "7")
     status, out, _ = call(*words, "--draws", "400", "--json")
     data = json.loads(out, parse_constant=pytest.fail)
@@ -419,16 +419,84 @@ def test_a_wrong_comparison_is_refused_and_leaves_no_file(call, tmp_path, change
     assert_refused(call("check", "spec.toml"), parts, tmp_path)
 
 
-def test_every_command_explains_itself(call):
-    for command in ("run", "fit", "pool", "effects", "check", "data"):
-        status, out, _ = call(command, "--help")
-        assert status == 0
-        assert f"bayesmeta {command}" in out
+TABLE_COMMANDS = ("fit", "certify", "pool", "effects", "bias", "influence")
+
+
+@pytest.mark.parametrize("command", [*TABLE_COMMANDS, "run", "check", "data"])
+def test_every_command_explains_itself(call, command):
+    status, out, _ = call(command, "--help")
+    assert status == 0
+    assert f"bayesmeta {command}" in out
+
+
+@pytest.mark.parametrize("command", TABLE_COMMANDS)
+def test_help_tells_what_the_reader_may_be_told_apart_from_the_rest(call, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = call(command, "--help")
+    own, reader = out.split("Reading the table")
+    assert all(f"--{name} " in own for name in ("measure", "arms", "outcome", "correction", "json"))
+    told = ("columns", "scale", "data-level", "analysis", "correlation", "conversion", "shared")
+    assert all(f"--{name} " in reader and f"--{name} " not in own for name in told)
+
+
+def test_help_lists_the_choices_of_intervals(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = call("pool", "--help")
+    words = " ".join(out.replace("│", " ").split())
+    for choices in (
+        "wald, t, hksj, hksj-adhoc, henmi-copas, profile",
+        "metafor, hts, nagashima",
+        "q-profile, generalised-q",
+    ):
+        assert choices in words
+
+
+VALUED = {
+    "pool": (
+        "measure", "arms", "outcome", "correction", "method", "interval", "pi", "tau2-interval",
+        "level", "columns", "scale", "data-level", "analysis", "correlation", "conversion",
+        "shared",
+    ),
+    "fit": (
+        "likelihood", "effect-prior", "tau-prior", "baseline-prior", "engine", "draws", "seed",
+    ),
+    "run": ("out",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [(name, option) for name in VALUED for option in VALUED[name]]
+)
+def test_an_option_without_its_value_is_refused_in_one_line(call, command, option):
+    status, out, err = call(command, "bcg", f"--{option}")
+    assert (status, out) == (2, "")
+    assert err.startswith("bayesmeta: ")
+    assert err.count("\n") == 1
+    assert f"--{option} requires" in err.replace('"', "")  # releases of cyclopts quote or not
+
+
+@pytest.mark.parametrize(
+    ("option", "choice"),
+    [
+        ("correction", "only0"),
+        ("interval", "henmi-copas"),
+        ("pi", "nagashima"),
+        ("tau2-interval", "generalised-q"),
+        ("scale", "ratio"),
+        ("conversion", "luo-wan"),
+        ("shared", "split"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_in_one_line(call, option, choice):
+    status, out, err = call("pool", "bcg", f"--{option}", "other")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert f"--{option}" in err
+    assert choice in err
 
 
 def test_progress_is_shown_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with cli._progress() as progress:
+    with show_progress() as progress:
         progress.advance("sampling")
         assert progress._bar.tasks[0].description == "sampling"
 
@@ -491,6 +559,10 @@ def test_a_table_of_hazard_ratios_is_fitted_with_its_default_priors(call, tmp_pa
         (("bcg", "--measure", "OR", "--scale", "ratio"), ("scale", "bundled table")),
         (("t.csv", "--columns", "ci_low"), ("--columns = ci_low", "events=deaths")),
         (("t.csv", "--columns", "ci_lo=von"), ("Did you mean 'ci_low'",)),
+        (
+            ("t.csv", "--columns", "ci_low=von", "--columns", "ci_low=bis"),
+            ("ci_low=von", "ci_low=bis", "ci_low is given twice"),
+        ),
         (("t.csv", "--data-level", "0.05"), ("level = 0.05", "Write 0.95")),
         (("t.csv", "--scale", "log"), ("Invalid value", "--scale")),
         (("t.csv", "--analysis", "1.1"), ("RevMan did not write this table",)),

@@ -1,0 +1,1 @@
+"""The commands, one function each; `bayesmeta.cli.program` lists them."""

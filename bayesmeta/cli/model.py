@@ -1,0 +1,117 @@
+"""What a command may say about the model of a table, and the model made of it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from bayesmeta.effects import Correction, compute_effects, get_measure
+from bayesmeta.errors import ModelError
+from bayesmeta.model import Model
+from bayesmeta.studies import StudyTable
+
+BASELINE = "normal(0, 10)"  # documented default prior of the control arm's log odds
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelWords:
+    """Options of every command that takes a Bayesian model."""
+
+    likelihood: Annotated[str, Parameter(help="normal or binomial.")] = "normal"
+    effect_prior: Annotated[
+        str | None,
+        Parameter(help='Of the mean effect on the analysis scale, such as "normal(0, 2.82)".'),
+    ] = None
+    tau_prior: Annotated[
+        str | None, Parameter(help='Of the SD of the true effects, such as "half_normal(0.5)".')
+    ] = None
+    baseline_prior: Annotated[
+        str | None,
+        Parameter(
+            help=f'Of the control arm\'s log odds, binomial likelihood; "{BASELINE}" if not given.'
+        ),
+    ] = None
+    correction: Annotated[
+        Correction | None,
+        Parameter(help="Zero-cell rule of the normal likelihood; only0 if not given."),
+    ] = None
+
+    def model(self, studies: StudyTable, measure: str) -> tuple[Model, str]:
+        """Make the model.
+
+        Parameters
+        ----------
+        studies : StudyTable
+            Whose effects suggest priors where a measure has no default.
+        measure : str
+            A key of `MEASURES`.
+
+        Returns
+        -------
+        Model
+            With the default priors of the measure where none are given.
+        str
+            The line that says the priors, and which of them are defaults.
+
+        Raises
+        ------
+        ModelError
+            An unknown likelihood or prior, an option that the likelihood does not have, or a
+            measure without default priors.
+
+        Examples
+        --------
+        >>> from bayesmeta.studies import load
+        >>> model, priors = ModelWords(tau_prior="half_cauchy(1)").model(load("bcg"), "OR")
+        >>> priors
+        'Priors: effect ~ normal(0, 2.82) (default), heterogeneity ~ half_cauchy(1)'
+        """
+        texts = self._priors(studies, measure)
+        if self.correction is not None and self.likelihood != "normal":
+            raise ModelError(
+                f"The {self.likelihood} likelihood corrects nothing. Leave --correction out."
+            )
+        model = Model.from_text(
+            measure=measure,
+            likelihood=self.likelihood,
+            correction=self.correction or "only0",
+            **{part: text for part, (text, _) in texts.items()},
+        )
+        told = [f"{part} ~ {text}{' (default)' if default else ''}"
+                for part, (text, default) in texts.items()]  # fmt: skip
+        return model, f"Priors: {', '.join(told)}"
+
+    def _priors(self, studies: StudyTable, measure_name: str) -> dict[str, tuple[str, bool]]:
+        """Give the text of each prior by its name in the model, and whether it is the default."""
+        measure = get_measure(measure_name)
+        choices = {
+            "effect": (self.effect_prior, measure.default_effect_prior),
+            "heterogeneity": (self.tau_prior, measure.default_heterogeneity_prior),
+        }
+        if self.likelihood == "binomial":
+            choices["baseline"] = (self.baseline_prior, BASELINE)
+        elif self.baseline_prior is not None:
+            raise ModelError(
+                f"The {self.likelihood} likelihood has no baseline. Leave --baseline-prior out."
+            )
+        texts = {name: (given or default or "", given is None) for name, (given, default) in
+                 choices.items()}  # fmt: skip
+        if not all(text for text, _ in texts.values()):
+            raise _no_default(studies, measure_name)
+        return texts
+
+
+PLAIN = ModelWords()  # the normal likelihood and the default priors
+
+
+def _no_default(studies: StudyTable, measure: str) -> ModelError:
+    """Say that a measure has no default prior, with priors as wide as these effects ask for."""
+    y = compute_effects(studies, measure).y
+    wide, spread = (float(f"{10 * size:.0e}") for size in (np.abs(y).max(), np.std(y) / 10))
+    return ModelError(
+        f"{measure} has no default prior: its unit is that of the data. Give "
+        "--effect-prior and --tau-prior. For effects as large as these, one might write "
+        f'--effect-prior "normal(0, {wide or 1:g})" --tau-prior "half_normal({spread or 1:g})".'
+    )
