@@ -21,7 +21,8 @@ from bayesmeta.frequentist.intervals import require_level
 from bayesmeta.inference.fit import NutsOptions
 from bayesmeta.inference.fit import fit as fit_model
 from bayesmeta.inference.nuts import Progress, silent
-from bayesmeta.model import Model
+from bayesmeta.likelihoods import LIKELIHOODS
+from bayesmeta.model import Model, likelihood_options
 from bayesmeta.report import plain, tables
 from bayesmeta.report.crosscheck_table import crosscheck_table
 from bayesmeta.run import find_jobs, run_job
@@ -134,13 +135,13 @@ def fit(
     measure
         OR, RR, RD or GEN; GEN for contrasts if not given.
     likelihood
-        normal or binomial.
+        normal (if not given), or one of those that take the data as they are: binomial.
     effect_prior
         Of the mean effect on the analysis scale, such as "normal(0, 2.82)".
     tau_prior
         Of the SD of the true effects, such as "half_normal(0.5)".
     baseline_prior
-        Of the control arm's log odds, binomial likelihood; "normal(0, 10)" if not given.
+        Of a study's level of risk, in log odds, binomial likelihood; "normal(0, 10)" if not given.
     engine
         Quadrature or sampling.
     draws
@@ -356,7 +357,7 @@ def _priors(
         "effect": (effect, measure.default_effect_prior),
         "heterogeneity": (tau, measure.default_heterogeneity_prior),
     }
-    if likelihood == "binomial":
+    if likelihood in LIKELIHOODS and "baseline" in likelihood_options(LIKELIHOODS[likelihood]):
         choices["baseline"] = (baseline, BASELINE)
     elif baseline is not None:
         raise ModelError(

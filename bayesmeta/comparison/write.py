@@ -41,6 +41,8 @@ _MODEL = (
     "effect",
     "heterogeneity",
     "baseline",
+    "baseline_of",
+    "df",
     "correction",
     "random_effects",
 )

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from bayesmeta.likelihoods.binomial import BinomialData, BinomialLikelihood
+from bayesmeta.likelihoods.binomial import BaselineOf, BinomialLikelihood
 from bayesmeta.likelihoods.normal import NormalData, NormalLikelihood
 from bayesmeta.likelihoods.protocol import Likelihood, StudyData
+from bayesmeta.likelihoods.tables import BinomialData
 
 LIKELIHOODS: dict[str, type[Any]] = {
     "normal": NormalLikelihood,
@@ -13,6 +14,7 @@ LIKELIHOODS: dict[str, type[Any]] = {
 
 __all__ = [
     "LIKELIHOODS",
+    "BaselineOf",
     "BinomialData",
     "BinomialLikelihood",
     "Likelihood",

@@ -116,6 +116,42 @@ def whitened_effects(
     )
 
 
+def whitened_baseline(
+    name: str,
+    prior: Prior,
+    *,
+    location: "Tensor",
+    wall: FloatArray,
+    side: FloatArray,
+) -> "Tensor":
+    """Add a study's nuisance parameter ``name ~ prior``, dims study, to the PyMC model in context.
+
+    Parameters
+    ----------
+    location : tensor (study,)
+        About where it lies given theta.
+    wall : (study,)
+        How wide its posterior is where the data end it.
+    side : (study,)
+        -1 or 1 where on that side only the prior ends it, else 0: the coordinates lean there.
+    """
+    import pymc as pm
+
+    low, high = prior.quantile(np.array([0.16, 0.84]))
+    tail = np.maximum((high - low) / 2, wall)
+    lean = side * np.log(tail / wall) / 2
+    kind, arguments = prior.pymc_form()
+    return whitened(
+        name,
+        distribution=lambda: getattr(pm, kind).dist(**arguments),
+        draw=lambda rng, size: prior.quantile(rng.random(size)),
+        location=location,
+        scale=wall * np.exp(np.abs(lean)),
+        lean=lean,
+        dims=("study",),
+    )
+
+
 def whitened_mean(prior: Prior, tau: "Tensor", y: FloatArray, se: FloatArray) -> "Tensor":
     """Add ``mu ~ prior`` to the PyMC model in context, whitened by its conditional given tau.
 

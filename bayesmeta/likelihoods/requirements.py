@@ -1,0 +1,43 @@
+"""What likelihoods ask of a model, refused in the same words by all of them."""
+
+import math
+
+from bayesmeta.effects import Measure
+from bayesmeta.errors import ModelError
+from bayesmeta.priors import Prior
+
+
+def require_measure(likelihood: str, measure: Measure, *offered: str) -> None:
+    """Refuse a measure that a likelihood does not have.
+
+    Raises
+    ------
+    ModelError
+        With the measures that it has.
+    """
+    if measure.name not in offered:
+        *others, last = offered
+        use = f"{', '.join(others)} or {last}" if others else last
+        raise ModelError(
+            f"The {likelihood} likelihood is offered for {use}, not for {measure.name}. "
+            f"Use measure {use}, or another likelihood, such as normal"
+        )
+
+
+def require_baseline(baseline: object, likelihood: str, scale: str) -> None:
+    """Refuse a baseline prior that a likelihood cannot integrate over.
+
+    Raises
+    ------
+    ModelError
+        It is improper, or does not cover the line.
+    """
+    if (
+        not isinstance(baseline, Prior)
+        or not baseline.proper
+        or baseline.support != (-math.inf, math.inf)
+    ):
+        raise ModelError(
+            f"The {likelihood} likelihood needs a proper baseline prior on the whole line, not "
+            f"{baseline}. Use normal(0, 10), which is wide on the {scale} scale"
+        )

@@ -1,0 +1,97 @@
+"""Two-by-two tables, as the binomial and the conditional likelihood take them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaln
+
+from bayesmeta.effects import MEASURES
+from bayesmeta.likelihoods.risks import RiskMeasure
+from bayesmeta.scales import FloatArray
+from bayesmeta.studies import StudyTable
+
+_COUNTS = ("events_treated", "n_treated", "events_control", "n_control")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BinomialData:
+    """Events and sizes of two arms, one row a study; all arrays (study,).
+
+    `y` and `se` are the effect and its standard error with 1/2 added to every cell: where the
+    engines look first, never what they compute.
+    """
+
+    studies: tuple[str, ...]
+    measure: RiskMeasure
+    events_treated: FloatArray
+    n_treated: FloatArray
+    events_control: FloatArray
+    n_control: FloatArray
+    y: FloatArray
+    se: FloatArray
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, studies: StudyTable, measure: RiskMeasure) -> "BinomialData":
+        """Take the counts of a table as they are."""
+        counts = studies.two_arm()
+        arrays = {name: getattr(counts, name).astype(np.float64) for name in _COUNTS}
+        a, c = arrays["events_treated"], arrays["events_control"]
+        cells = np.stack([a, arrays["n_treated"] - a, c, arrays["n_control"] - c]) + 0.5
+        formula = MEASURES[measure].compute
+        assert formula is not None  # measures of counts have one
+        y, v = formula(*cells)
+        return cls(studies=counts.study, measure=measure, y=y, se=np.sqrt(v), **arrays)
+
+    @property
+    def cells(self) -> FloatArray:
+        """Events and non-events of the treated, then of the control arm, 1/2 added; (4, study)."""
+        a, c = self.events_treated, self.events_control
+        return np.stack([a, self.n_treated - a, c, self.n_control - c]) + 0.5
+
+    @property
+    def one_sided(self) -> FloatArray:
+        """-1 where nobody in either arm had the event, 1 where everybody had, else 0; (study,)."""
+        events = self.events_treated + self.events_control
+        out: FloatArray = 1.0 * (events == self.n_treated + self.n_control) - (events == 0)
+        return out
+
+    @property
+    def log_coefficient(self) -> FloatArray:
+        """Log of the two binomial coefficients' product, (study,)."""
+        treated = log_choose(self.n_treated, self.events_treated)
+        return treated + log_choose(self.n_control, self.events_control)
+
+    def take(self, index: Sequence[int] | NDArray[np.intp]) -> "BinomialData":
+        """Give the studies at `index`, in that order."""
+        return take_rows(self, index)
+
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """Give the counts, as observed."""
+        return {name: getattr(self, name) for name in _COUNTS}
+
+
+def take_rows[Data](data: Data, index: Sequence[int] | NDArray[np.intp]) -> Data:
+    """Give the same data with the studies at `index`: their labels, and rows of every array."""
+    i = np.asarray(index, dtype=np.intp)
+    changed: dict[str, Any] = {}
+    for part in fields(data):  # type: ignore[arg-type]
+        value = getattr(data, part.name)
+        changed[part.name] = value[i] if isinstance(value, np.ndarray) else value
+    changed["studies"] = tuple(changed["studies"][j] for j in i)
+    return type(data)(**changed)
+
+
+def log_choose(n: FloatArray, r: FloatArray) -> FloatArray:
+    """Log of the binomial coefficient."""
+    out: FloatArray = -np.log1p(n) - betaln(r + 1, n - r + 1)
+    return out
+
+
+def softplus(x: FloatArray) -> FloatArray:
+    """log(1 + exp(x)) without overflow; relative accuracy at both ends."""
+    out: FloatArray = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return out

@@ -1,0 +1,46 @@
+"""Each study likelihood, exact and sampled: the sampled statement shares the data only."""
+
+import numpy as np
+import pytest
+
+import bayesmeta as bm
+from bayesmeta.checks.agreement import compare_posteriors
+from bayesmeta.studies import StudyTable
+
+pytestmark = [pytest.mark.slow, pytest.mark.nuts]
+
+VAGUE = bm.Normal(0, 10)
+
+
+def randomised_crins() -> StudyTable:
+    """Two trials."""
+    crins = bm.load("crins2014").select(arms=("IL-2RA", "control"))
+    frame = crins.frame
+    others = set(crins.studies) - set(frame["study"][frame["randomized"] == "yes"])
+    return crins.drop(*others)
+
+
+CASES = {
+    "RR with zero cells": ("RR", bm.BinomialLikelihood(VAGUE), lambda: bm.load("nielweise2007")),
+    "RR of two trials": ("RR", bm.BinomialLikelihood(VAGUE), randomised_crins),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_exact_and_sampled_agree(case):
+    measure, likelihood, load = CASES[case]
+    model = bm.Model(
+        measure=measure,
+        likelihood=likelihood,
+        effect=bm.Normal(0, 2.82),
+        heterogeneity=bm.HalfNormal(0.5),
+    )
+    exact = bm.fit(model, load())
+    sampled = bm.fit(model, load(), engine="nuts", rng=7, draws=3000)
+    assert sampled.ok, sampled.accuracy.failures
+    agreement = compare_posteriors(exact, sampled)
+    assert agreement.ok, agreement.to_frame()
+    mu, tau = np.array([-0.4, 0.2]), np.array([0.3, 0.9])
+    np.testing.assert_allclose(
+        sampled.joint.log_likelihood(mu, tau), exact.joint.log_likelihood(mu, tau), rtol=1e-7
+    )
