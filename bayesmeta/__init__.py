@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from bayesmeta.inference.posterior import Posterior as Posterior
     from bayesmeta.likelihoods import LIKELIHOODS as LIKELIHOODS
     from bayesmeta.likelihoods import BinomialLikelihood as BinomialLikelihood
+    from bayesmeta.likelihoods import ConditionalLikelihood as ConditionalLikelihood
     from bayesmeta.likelihoods import NormalLikelihood as NormalLikelihood
+    from bayesmeta.likelihoods import PoissonLikelihood as PoissonLikelihood
     from bayesmeta.model import Model as Model
     from bayesmeta.printed import Printed as Printed
     from bayesmeta.priors import PRIORS as PRIORS
@@ -116,7 +118,9 @@ _NAMES = {
     "bayesmeta.likelihoods": (
         "LIKELIHOODS",
         "BinomialLikelihood",
+        "ConditionalLikelihood",
         "NormalLikelihood",
+        "PoissonLikelihood",
     ),
     "bayesmeta.model": ("Model",),
     "bayesmeta.printed": ("Printed",),

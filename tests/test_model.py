@@ -60,7 +60,11 @@ def test_a_heterogeneity_prior_of_negative_values_is_refused_with_the_remedy():
 @pytest.mark.parametrize(
     ("name", "baseline", "told"),
     [
-        ("binomail", None, "Unknown likelihood 'binomail'. Known: normal, binomial"),
+        (
+            "binomail",
+            None,
+            "Unknown likelihood 'binomail'. Known: normal, binomial, conditional, poisson",
+        ),
         ("binomial", None, "needs a baseline prior"),
         ("normal", "normal(0, 10)", "has no baseline"),
     ],

@@ -40,7 +40,7 @@ def integrate_peak(
         unimodal but for what `landmarks` mark.
     start, width : (pair,)
         Where to look for the peak, and how wide it is about.
-    landmarks : (point,), optional
+    landmarks : (point,) or (pair, point), optional
         Points that the range is made to cover where the integrand counts there: those of a prior
         that may lie in a second mode.
 
@@ -60,7 +60,8 @@ def integrate_peak(
         def of_chunk(a: FloatArray, pair: IndexArray, pairs: IndexArray = pairs) -> FloatArray:
             return log_f(a, pairs[pair])
 
-        out[pairs] = _integrate(of_chunk, start[pairs], width[pairs], landmarks)
+        marks = landmarks[pairs] if landmarks is not None and landmarks.ndim == 2 else landmarks
+        out[pairs] = _integrate(of_chunk, start[pairs], width[pairs], marks)
     return out
 
 
@@ -72,7 +73,7 @@ def _integrate(
     top = log_f(peak[:, None], everything)[:, 0]
     reach = [_extent(log_f, peak, top, side * scale) for side in (-1, 1)]
     if landmarks is not None:
-        at = np.broadcast_to(landmarks, (len(start), len(landmarks)))
+        at = np.broadcast_to(landmarks, (len(start), landmarks.shape[-1]))
         counts = log_f(at, everything) > top[:, None] - _DROP
         away = (at - peak[:, None]) / scale[:, None]
         reach = [

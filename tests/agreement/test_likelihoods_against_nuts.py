@@ -23,6 +23,12 @@ def randomised_crins() -> StudyTable:
 CASES = {
     "RR with zero cells": ("RR", bm.BinomialLikelihood(VAGUE), lambda: bm.load("nielweise2007")),
     "RR of two trials": ("RR", bm.BinomialLikelihood(VAGUE), randomised_crins),
+    "conditional, zero cells": (
+        "OR",
+        bm.ConditionalLikelihood(),
+        lambda: bm.load("nielweise2007"),
+    ),
+    "Poisson": ("IRR", bm.PoissonLikelihood(VAGUE), lambda: bm.load("nielweise2008")),
 }
 
 
