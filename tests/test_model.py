@@ -63,7 +63,7 @@ def test_a_heterogeneity_prior_of_negative_values_is_refused_with_the_remedy():
         (
             "binomail",
             None,
-            "Unknown likelihood 'binomail'. Known: normal, binomial, conditional, poisson",
+            "Unknown likelihood 'binomail'. Known: normal, binomial, conditional",
         ),
         ("binomial", None, "needs a baseline prior"),
         ("normal", "normal(0, 10)", "has no baseline"),

@@ -5,7 +5,7 @@ from bayesmeta.effects.continuous import MD, ROM, SMD, VR, mean_effects
 from bayesmeta.effects.contrast import GEN, contrast_effects
 from bayesmeta.effects.correlation import COR, ZCOR, correlation_effects
 from bayesmeta.effects.measure import Correction, Effects, Measure
-from bayesmeta.effects.rates import IRD, IRR, rate_effects
+from bayesmeta.effects.rates import IRD, IRLN, IRR, rate_effects, single_rate_effects
 from bayesmeta.effects.single import PAS, PFT, PLN, PLO, PR, single_effects
 from bayesmeta.errors import ModelError
 from bayesmeta.studies.refusal import did_you_mean
@@ -35,6 +35,7 @@ MEASURES: dict[str, Measure] = {
         VR,
         IRR,
         IRD,
+        IRLN,
         PLO,
         PR,
         PLN,
@@ -135,6 +136,9 @@ def compute_effects(
         return correlation_effects(studies.correlations(), chosen, source=source)
     if studies.layout == "rates":
         return rate_effects(studies.rates(), chosen, correction=correction, source=source)
+    if studies.layout == "single_rates":
+        rates = studies.single_rates()
+        return single_rate_effects(rates, chosen, correction=correction, source=source)
     if studies.layout == "single":
         return single_effects(studies.single(), chosen, correction=correction, source=source)
     return binary_effects(studies.two_arm(), chosen, correction=correction, source=source)

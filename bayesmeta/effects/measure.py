@@ -27,13 +27,13 @@ class Measure:
         Name in words: "odds ratio".
     scale : Scale
         Analysis scale, on which effects are pooled.
-    layout : {"binary", "means", "rates", "single", "correlation", "contrast"}
+    layout : {"binary", "means", "rates", "single", "single_rates", "correlation", "contrast"}
         Data that it is computed from; every measure also takes contrasts that are on its scale.
     compute : callable or None
         Data to (y, v), effects and sampling variances on the analysis scale; any shape. Data are,
         treated then control, "binary": (a, b, c, d), events and non-events; "means": (m1, sd1,
         n1, m2, sd2, n2); "rates": (x1, t1, x2, t2); "single": (x, m), events and non-events;
-        "correlation": (r, n). None where effects are given.
+        "single_rates": (x, t); "correlation": (r, n). None where effects are given.
     zero_rule : bool
         Whether the correction "only0" adds 1/2 where a count is zero. Not so for the arcsine
         measures, which are finite there; as in metafor.

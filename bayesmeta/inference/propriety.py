@@ -7,7 +7,9 @@ gives the factor 1/tau; an effect prior that falls as |mu|^-b gives tau^(1 - b) 
 flat), and one that keeps mu bounded gives 1. So, if the heterogeneity prior falls as tau^-a and n
 studies vanish at both ends, the posterior of tau falls as tau^-r with r = a + n + min(0, b - 1). It
 is proper if r > 1; tau has a moment of order m if r > m + 1, and mu if a + n + b - 1 > m + 1 and,
-where no study vanishes at one of the ends, b > m + 1 (mu's own tail is then the prior's).
+where no study vanishes at one of the ends, b > m + 1 (mu's own tail is then the prior's). Where the
+studies' likelihoods fall as powers themselves (t likelihoods), of orders that add up to c, mu also
+needs b + c > m + 1.
 """
 
 import math
@@ -79,9 +81,16 @@ def find_tail_order(bound: BoundModel) -> TailOrder:
             f"tau^({-tails.of_tau:g}), and must fall faster than tau^-1. "
             "Use a proper heterogeneity prior, such as half_normal(0.5) for a log ratio"
         )
+    of_mu = min(tails.of_mu, effect.tail_order + _order_of_likelihoods(bound))
     if not bounded.all():
-        return TailOrder(of_tau=tails.of_tau, of_mu=min(tails.of_mu, effect.tail_order))
-    return tails
+        of_mu = min(of_mu, effect.tail_order)
+    return TailOrder(of_tau=tails.of_tau, of_mu=of_mu)
+
+
+def _order_of_likelihoods(bound: BoundModel) -> float:
+    """Order of the power as which all studies' likelihoods together fall; infinite: faster."""
+    tail_orders = getattr(bound.model.likelihood, "tail_orders", None)
+    return math.inf if tail_orders is None else float(tail_orders(bound.data).sum())
 
 
 def moment_note(tails: TailOrder) -> tuple[str, ...]:

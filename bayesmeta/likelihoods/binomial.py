@@ -16,7 +16,8 @@ from bayesmeta.likelihoods.risks import (
     half_log_odds_ratio,
     nuisance_at,
 )
-from bayesmeta.likelihoods.tables import BinomialData, softplus
+from bayesmeta.likelihoods.special import softplus
+from bayesmeta.likelihoods.tables import BinomialData
 from bayesmeta.likelihoods.whitened import whitened_baseline, whitened_effects
 from bayesmeta.priors import Normal, Prior
 from bayesmeta.scales import FloatArray

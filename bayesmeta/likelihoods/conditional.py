@@ -10,7 +10,8 @@ from scipy.special import expit, logit, xlogy
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.errors import AccuracyError, ModelError
 from bayesmeta.likelihoods.requirements import require_measure
-from bayesmeta.likelihoods.tables import BinomialData, stirling_rest
+from bayesmeta.likelihoods.special import stirling_rest
+from bayesmeta.likelihoods.tables import BinomialData
 from bayesmeta.likelihoods.whitened import whitened_effects
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
 
 from bayesmeta.effects import MEASURES
 from bayesmeta.likelihoods.risks import RiskMeasure
+from bayesmeta.likelihoods.special import log_choose
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
@@ -83,26 +83,3 @@ def take_rows[Data](data: Data, index: Sequence[int] | NDArray[np.intp]) -> Data
         changed[part.name] = value[i] if isinstance(value, np.ndarray) else value
     changed["studies"] = tuple(changed["studies"][j] for j in i)
     return type(data)(**changed)
-
-
-def log_choose(n: FloatArray, r: FloatArray) -> FloatArray:
-    """Log of the binomial coefficient, to its last digits for large n too."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # 0 times infinity where r = n
-        entropy = -xlogy(r, r / n) - np.where(r < n, (n - r) * np.log1p(-r / n), 0.0)
-    out: FloatArray = entropy + stirling_rest(n) - stirling_rest(r) - stirling_rest(n - r)
-    return out
-
-
-def stirling_rest(x: FloatArray) -> FloatArray:
-    """Log x! - x log x + x, without cancellation."""
-    z = np.maximum(x, 15.0)
-    far = 0.5 * np.log(2 * np.pi * z) + 1 / (12 * z) - 1 / (360 * z**3) + 1 / (1260 * z**5)
-    far = far - 1 / (1680 * z**7)
-    near = np.minimum(x, 15.0)
-    return np.where(x > 15, far, gammaln(near + 1) - xlogy(near, near) + near)
-
-
-def softplus(x: FloatArray) -> FloatArray:
-    """log(1 + exp(x)) without overflow; relative accuracy at both ends."""
-    out: FloatArray = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-    return out

@@ -7,7 +7,9 @@ from typing import Literal
 
 from bayesmeta.errors import Problem
 
-type LayoutKind = Literal["binary", "means", "rates", "single", "correlation", "contrast"]
+type LayoutKind = Literal[
+    "binary", "means", "rates", "single", "single_rates", "correlation", "contrast"
+]
 
 STUDY_NAMES = ("study", "trial", "author", "studlab")
 
@@ -37,7 +39,7 @@ class Layout:
 
     Attributes
     ----------
-    kind : {"binary", "means", "rates", "single", "correlation", "contrast"}
+    kind : {"binary", "means", "rates", "single", "single_rates", "correlation", "contrast"}
         What the table holds.
     numbers : tuple of str
         Number columns that make the layout; all must be there.
@@ -127,6 +129,12 @@ LAYOUTS = (
         numbers=("xi", "ni"),
         groups=(("xi", "ni"),),
         told="read as one group per study: xi events out of ni",
+    ),
+    Layout(
+        kind="single_rates",
+        numbers=("xi", "ti"),
+        groups=(("xi", "ti"),),
+        told="read as one group per study: xi events in person-time ti",
     ),
     Layout(
         kind="correlation",

@@ -41,7 +41,8 @@ def read_studies(
     - ``study, arm, mean, sd, n`` and ``study, arm, events, time`` (person-time) likewise;
     - ``ai, bi, ci, di`` or ``ai, n1i, ci, n2i``: both arms in one row, as in R's metafor;
     - ``m1i, sd1i, n1i, m2i, sd2i, n2i`` (means) and ``x1i, t1i, x2i, t2i`` (rates) likewise;
-    - ``xi, ni``: events of one group; ``ri, ni``: a correlation and its number of pairs;
+    - ``xi, ni``: events of one group; ``xi, ti``: the same in person-time; ``ri, ni``: a
+      correlation and its number of pairs;
     - ``estimate, se``, ``estimate, ci_low, ci_high`` (95%, Wald), ``yi, vi`` or ``yi, sei``: one
       contrast per study, on the analysis scale (logarithms of ratios).
 

@@ -22,7 +22,7 @@ MISSING = ("", "na", "n/a", "nan", "none", "null", ".", "-", "?")
 _LARGEST_COUNT = 2**53
 _OFF_CENTRE = 0.1
 _LARGEST_NUMBER = 1e100
-_MEASURED = ("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ri")
+_MEASURED = ("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ti", "ri")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -258,6 +258,7 @@ RULES: dict[LayoutKind, tuple[Rule, ...]] = {
     "means": MEANS_RULES,
     "rates": RATES_RULES,
     "single": SINGLE_RULES,
+    "single_rates": (*COMMON_RULES, counts_not_whole, times_not_positive),
     "correlation": CORRELATION_RULES,
     "contrast": CONTRAST_RULES,
 }

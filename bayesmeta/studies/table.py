@@ -11,6 +11,7 @@ from bayesmeta.studies.arrays import (
     Contrasts,
     Correlations,
     SingleCounts,
+    SingleRates,
     TwoArmCounts,
     TwoArmMeans,
     TwoArmRates,
@@ -25,6 +26,7 @@ KEYS: dict[LayoutKind, tuple[str, ...]] = {
     "means": ("study", "arm", "outcome"),
     "rates": ("study", "arm", "outcome"),
     "single": ("study", "outcome"),
+    "single_rates": ("study", "outcome"),
     "correlation": ("study", "outcome"),
     "contrast": ("study", "outcome"),
 }
@@ -33,6 +35,7 @@ NUMBERS: dict[LayoutKind, tuple[str, ...]] = {
     "means": ("mean", "sd", "n"),
     "rates": ("events", "time"),
     "single": ("events", "n"),
+    "single_rates": ("events", "time"),
     "correlation": ("r", "n"),
     "contrast": ("estimate", "se", "variance"),
 }
@@ -41,6 +44,7 @@ HELD: dict[LayoutKind, str] = {
     "means": "means",
     "rates": "events and person-time",
     "single": "counts of one group",
+    "single_rates": "events and person-time of one group",
     "correlation": "correlations",
     "contrast": "contrasts",
 }
@@ -49,6 +53,7 @@ _MEASURES: dict[LayoutKind, str] = {
     "means": "means, such as MD",
     "rates": "rates, such as IRR",
     "single": "one group, such as PLO",
+    "single_rates": "rates of one group, such as IRLN",
     "correlation": "correlations, such as ZCOR",
     "contrast": "contrasts, such as GEN",
 }
@@ -62,9 +67,9 @@ class StudyTable:
 
     Attributes
     ----------
-    layout : {"binary", "means", "rates", "single", "correlation", "contrast"}
+    layout : {"binary", "means", "rates", "single", "single_rates", "correlation", "contrast"}
         "binary", "means", "rates": one row per study and arm (and outcome). "single",
-        "correlation", "contrast": one row per study (and outcome).
+        "single_rates", "correlation", "contrast": one row per study (and outcome).
     source : str
         File name, bundled name, or "DataFrame".
     arms : (str, str) or None
@@ -98,8 +103,8 @@ class StudyTable:
         """Copy of the data.
 
         Binary: study, arm, outcome, events, n. Means: study, arm, outcome, mean, sd, n. Rates:
-        study, arm, outcome, events, time. Single: study, outcome, events, n. Correlation: study,
-        outcome, r, n. Contrast: study, outcome, estimate, se, variance.
+        study, arm, outcome, events, time. Single: study, outcome, events, n (or time).
+        Correlation: study, outcome, r, n. Contrast: study, outcome, estimate, se, variance.
         Covariates follow. The outcome is "" where the table names none.
         """
         return self._frame.copy()
@@ -333,6 +338,24 @@ class StudyTable:
         frame = self._rows("single")
         return SingleCounts(
             study=self.studies, events=integers(frame["events"]), n=integers(frame["n"])
+        )
+
+    def single_rates(self) -> SingleRates:
+        """Give events and person-time of studies of one group, study by study.
+
+        Returns
+        -------
+        SingleRates
+            Read-only arrays, studies in the order of the table.
+
+        Raises
+        ------
+        StudyTableError
+            Other data than rates of one group, or several outcomes.
+        """
+        frame = self._rows("single_rates")
+        return SingleRates(
+            study=self.studies, events=integers(frame["events"]), time=floats(frame["time"])
         )
 
     def correlations(self) -> Correlations:

@@ -1,6 +1,7 @@
 """Each study likelihood, exact and sampled: the sampled statement shares the data only."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayesmeta as bm
@@ -20,6 +21,13 @@ def randomised_crins() -> StudyTable:
     return crins.drop(*others)
 
 
+def small_means() -> StudyTable:
+    """Two trials of a few patients."""
+    columns = ["study", "m1i", "sd1i", "n1i", "m2i", "sd2i", "n2i"]
+    rows = [["a", 1.2, 0.8, 5, 0.4, 1.1, 4], ["b", 0.3, 0.5, 6, 0.5, 0.9, 8]]
+    return bm.read_studies(pd.DataFrame(rows, columns=columns))
+
+
 CASES = {
     "RR with zero cells": ("RR", bm.BinomialLikelihood(VAGUE), lambda: bm.load("nielweise2007")),
     "RR of two trials": ("RR", bm.BinomialLikelihood(VAGUE), randomised_crins),
@@ -29,6 +37,9 @@ CASES = {
         lambda: bm.load("nielweise2007"),
     ),
     "Poisson": ("IRR", bm.PoissonLikelihood(VAGUE), lambda: bm.load("nielweise2008")),
+    "one arm": ("PLO", bm.OneArmLikelihood(), lambda: bm.load("pritz1997")),
+    "correlations": ("ZCOR", bm.CorrelationLikelihood(), lambda: bm.load("molloy2014")),
+    "means of small studies": ("MD", bm.StudentLikelihood(), small_means),
 }
 
 
