@@ -11,8 +11,13 @@ from bayesmeta.design import Design, build_design
 from bayesmeta.effects import Correction, Measure, get_measure
 from bayesmeta.errors import ModelError
 from bayesmeta.likelihoods import LIKELIHOODS, Likelihood, StudyData
-from bayesmeta.priors import Flat, Prior, parse_prior
-from bayesmeta.random_effects import NormalRandomEffects, RandomEffects, parse_random_effects
+from bayesmeta.priors import Fixed, Flat, Prior, parse_prior
+from bayesmeta.random_effects import (
+    NormalRandomEffects,
+    RandomEffects,
+    UnrelatedEffects,
+    parse_random_effects,
+)
 from bayesmeta.studies import StudyTable
 
 
@@ -65,6 +70,11 @@ class Model:
             raise ModelError(
                 f"The heterogeneity prior {self.heterogeneity} allows a negative SD. Use "
                 f"truncated({self.heterogeneity}, 0, inf), or half_normal(scale)"
+            )
+        if isinstance(self.random_effects, UnrelatedEffects) and self.heterogeneity != Fixed(0):
+            raise ModelError(
+                f"Unrelated effects have no tau, but the heterogeneity prior is "
+                f"{self.heterogeneity}. Write fixed(0) for it"
             )
 
     def as_text(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from bayesmeta.errors import ModelError
 from bayesmeta.likelihoods import LIKELIHOODS, BaselineOf
 from bayesmeta.model import Model, likelihood_options, read_likelihood
 from bayesmeta.priors import Prior, parse_prior
-from bayesmeta.random_effects import RANDOM_EFFECTS
+from bayesmeta.random_effects import RandomEffects, parse_random_effects
 
 
 def read_models(section: Section | None) -> tuple[Model, ...]:
@@ -23,10 +23,16 @@ def read_models(section: Section | None) -> tuple[Model, ...]:
         section, "heterogeneity", example.default_heterogeneity_prior or "half_normal(0.5)"
     )
     correction = section.choice("correction", tuple(CORRECTIONS), default="only0")
-    form = section.choice("random_effects", tuple(RANDOM_EFFECTS), default="normal")
+    form = _read_random_effects(section)
     options = _read_options(section, likelihoods or ())
     section.close()
-    if section.problems or measure is None or effect is None or heterogeneity is None:
+    if (
+        section.problems
+        or measure is None
+        or effect is None
+        or heterogeneity is None
+        or form is None
+    ):
         return ()
     models = []
     for name in likelihoods or ():
@@ -40,7 +46,7 @@ def read_models(section: Section | None) -> tuple[Model, ...]:
                 likelihood=likelihood,
                 effect=effect,
                 heterogeneity=heterogeneity,
-                random_effects=RANDOM_EFFECTS[form or ""](),
+                random_effects=form,
                 correction=cast(Correction, correction),
             )
         except ModelError as error:
@@ -71,6 +77,17 @@ def _read_options(section: Section, likelihoods: tuple[str, ...]) -> dict[str, s
         else:
             texts[key] = section.text(key, "7", required=False)
     return texts
+
+
+def _read_random_effects(section: Section) -> RandomEffects | None:
+    text = section.text("random_effects", "normal", required=False)
+    if text is None:
+        return None if "random_effects" in section.values else parse_random_effects("normal")
+    try:
+        return parse_random_effects(text)
+    except ModelError as error:
+        section.problems.append(as_problem(section.place("random_effects"), error))
+        return None
 
 
 def _read_prior(section: Section, key: str, example: str, *, required: bool = True) -> Prior | None:

@@ -11,6 +11,7 @@ from bayesmeta.inference.posterior import EngineName, Posterior
 from bayesmeta.likelihoods import NormalLikelihood
 from bayesmeta.model import Model
 from bayesmeta.priors import Fixed, Flat, Normal
+from bayesmeta.random_effects import NormalRandomEffects, UnrelatedEffects
 from bayesmeta.studies import StudyTable
 
 type Engine = Literal["exact", "gaussian", "grid", "nuts"]
@@ -117,6 +118,12 @@ def supported_engines(model: Model) -> tuple[EngineName, ...]:
     ('grid', 'nuts')
     """
     normal = isinstance(model.likelihood, NormalLikelihood)
-    if normal and isinstance(model.effect, Normal | Flat | Fixed):
+    if isinstance(model.random_effects, UnrelatedEffects):
+        return ("gaussian",)
+    if (
+        isinstance(model.random_effects, NormalRandomEffects)
+        and normal
+        and isinstance(model.effect, Normal | Flat | Fixed)
+    ):
         return ("gaussian", "grid", "nuts")
     return ("grid", "nuts")

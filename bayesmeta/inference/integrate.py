@@ -50,12 +50,14 @@ _SMALL_RULE, _RULE, _FINE_RULE = (_hermite_rule(n) for n in (8, 20, 36))
 class Sums:
     """log L_i (pair, study), and what was lost at the ends of the tables (pair, study, 2).
 
-    `leak` is the integrand at a table's first and last node over the whole sum: where it is not
-    negligible the table was too short.
+    `total` (pair,) is the log-likelihood of all studies: the sum of log L_i, where the studies are
+    independent given (mu, tau). `leak` is the integrand at a table's first and last node over the
+    whole sum: where it is not negligible the table was too short.
     """
 
     log_likelihood: FloatArray
     leak: FloatArray
+    total: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -163,6 +165,11 @@ class StudyIntegral:
             integral = integral.extend(short)
         raise AccuracyError("The tables of the study likelihoods do not reach far enough")
 
+    def log_total(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
+        """Log-likelihood of all studies at pairs (pair,)."""
+        out: FloatArray = self.log_likelihood(mu, tau).sum(axis=-1)
+        return out
+
     def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
         """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
         narrow = self._unresolved(self._spacing(2), mu, tau)
@@ -183,7 +190,7 @@ class StudyIntegral:
             pair, study = np.nonzero(where)
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(mu[pair], tau[pair], study)
-        return Sums(log_likelihood=log_l, leak=leak)
+        return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
 
     def _sum_nodes(
         self, mu: FloatArray, tau: FloatArray, *, stride: int
@@ -261,14 +268,16 @@ class StudyIntegral:
         out than a normal approximation puts it. Where the nodes do not resolve it there, narrow
         random effects go to the sum about the peak; for wide ones the peak itself is looked at.
         """
-        variance, tau2 = self.scale**2, tau[:, None] ** 2
+        tau = tau[:, None] if tau.ndim == 1 else tau
+        variance, tau2 = self.scale**2, tau**2
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
         z = share * (mu[:, None] - self.center) / (_BEND * self.scale)
         narrow = spacing * np.hypot(1, z) > _RESOLVED * width
-        pair, study = np.nonzero(narrow & (tau[:, None] > 0.8 * self.scale))
+        pair, study = np.nonzero(narrow & (tau > 0.8 * self.scale))
         if len(pair):
-            peak, width_there = self.find_peak(mu[pair], tau[pair], study)
+            own = np.broadcast_to(tau, narrow.shape)[pair, study]
+            peak, width_there = self.find_peak(mu[pair], own, study)
             z = (peak - self.center[study]) / (_BEND * self.scale[study])
             narrow[pair, study] = spacing[study] * np.hypot(1, z) > _RESOLVED * width_there
         return narrow
@@ -327,7 +336,10 @@ class StudyIntegral:
         return out, leak
 
     def unresolved(self, mu: FloatArray, tau: FloatArray) -> BoolArray:
-        """Pairs and studies whose integrand all nodes of the table do not resolve."""
+        """Pairs and studies whose integrand all nodes of the table do not resolve.
+
+        tau (pair,), or (pair, study) where the studies have their own.
+        """
         return self._unresolved(self._spacing(1), mu, tau)
 
     def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:

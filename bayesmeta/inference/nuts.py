@@ -18,14 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmeta.errors import ModelError, SamplingError
-from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.marginals import Empirical
 from bayesmeta.inference.posterior import Diagnostics, Draws, Posterior
 from bayesmeta.inference.propriety import find_tail_order, moment_note
+from bayesmeta.inference.spread import build_integral
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.likelihoods.whitened import softened_sd, whitened_mean
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Prior
+from bayesmeta.random_effects import (
+    NormalRandomEffects,
+    OutlierRandomEffects,
+    UnrelatedEffects,
+)
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -169,18 +174,24 @@ def fit_nuts(
             has_sd=tails.has_moment(2, of_mu=True),
         ),
         tau=Empirical(draws=kept.tau.reshape(-1), **moments),
-        theta_new=Empirical(draws=kept.theta_new.reshape(-1), **moments),
+        theta_new=Empirical(
+            draws=kept.theta_new.reshape(-1),
+            has_mean=tails.has_moment(1) and tails.of_new > 2,
+            has_sd=tails.has_moment(2) and tails.of_new > 3,
+        ),
         theta=Empirical(draws=np.moveaxis(kept.theta, -1, 0).reshape(len(bound.studies), -1)),
         log_marginal_likelihood=None,
         accuracy=diagnostics,
         joint=SampledJoint(bound=bound, kept=kept, stats=stats),
         notes=(*bound.data.notes, *failures, *moment_note(tails)),
+        outlier_probability=_outlier_probability(bound, trace, kept),
     )
 
 
 def build_pymc_model(bound: BoundModel) -> "pm.Model":
     """State the model in PyMC: variables `mu`, `tau`, those of the likelihood, and the data."""
     _require_sampler()
+    _require_form(bound)
     import pymc as pm
 
     model = bound.model
@@ -188,8 +199,34 @@ def build_pymc_model(bound: BoundModel) -> "pm.Model":
         tau = softened_sd(model.heterogeneity, bound.unit)
         mu = whitened_mean(model.effect, tau, bound.data.y, bound.data.se)
         common = has_known_tau(model) and model.heterogeneity.support[0] == 0
-        model.likelihood.observe(bound.data, mu, tau, common=common)
+        form, data = model.random_effects, bound.data
+        if isinstance(form, OutlierRandomEffects):
+            assert isinstance(data, NormalData)
+            form.pymc_estimates(data.y, data.S, mu, tau)
+        elif not isinstance(form, UnrelatedEffects):
+            scale = tau if common else form.pymc_scale(tau)
+            model.likelihood.observe(data, mu, scale, common=common)
     return stated
+
+
+def _require_form(bound: BoundModel) -> None:
+    """Refuse forms of the random effects that are not stated in PyMC here."""
+    form, data = bound.model.random_effects, bound.data
+    if isinstance(form, UnrelatedEffects):
+        raise SamplingError(
+            'Unrelated effects have nothing to sample: engine="exact" gives them in closed form'
+        )
+    if isinstance(form, OutlierRandomEffects) and not isinstance(data, NormalData):
+        raise SamplingError(
+            f"NUTS offers {form} under the normal likelihood only: the labels cannot be summed out "
+            f'of the {bound.model.likelihood} likelihood there. Use engine="exact", or t(4)'
+        )
+    if (
+        not isinstance(form, NormalRandomEffects)
+        and isinstance(data, NormalData)
+        and data.S.ndim == 2
+    ):
+        raise SamplingError(f"{form} needs independent studies; these effects are correlated")
 
 
 def judge_run(
@@ -259,7 +296,9 @@ def draw_effects(
 
     Parameters
     ----------
-    mu, tau : (...)
+    mu : (...)
+    tau : (...)
+        Or (..., study) where the studies have their own and are independent.
     rng : Generator
 
     Returns
@@ -271,7 +310,8 @@ def draw_effects(
     v, Q = (data.S, None) if data.S.ndim == 1 else np.linalg.eigh(data.S)
     residual = data.y - mu[..., None]
     residual = residual if Q is None else residual @ Q
-    share = tau[..., None] ** 2 / (v + tau[..., None] ** 2)
+    tau = tau[..., None] if tau.ndim == mu.ndim else tau
+    share = tau**2 / (v + tau**2)
     noise = np.sqrt(share * v) * rng.standard_normal(residual.shape)
     above = share * residual + noise
     out: FloatArray = mu[..., None] + (above if Q is None else above @ Q.T)
@@ -296,9 +336,10 @@ class SampledJoint:
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray | None:
         """Log L_i(mu, tau), (...) -> (..., study); None for correlated rows."""
         data = self.bound.data
-        if not isinstance(data, NormalData):
+        normal_form = isinstance(self.bound.model.random_effects, NormalRandomEffects)
+        if not isinstance(data, NormalData) or not normal_form:
             flat = [a.reshape(-1) for a in np.broadcast_arrays(mu, tau)]
-            return StudyIntegral.build(self.bound, *flat).log_likelihood(mu, tau)
+            return build_integral(self.bound, *flat).log_likelihood(mu, tau)
         if data.S.ndim == 2:
             return None
         v = data.S + tau[..., None] ** 2
@@ -405,15 +446,42 @@ def _sample(compiled: Any, settings: Settings) -> "xr.DataTree":
 def _complete(bound: BoundModel, trace: "xr.DataTree", rng: np.random.Generator) -> Draws:
     """Take the parameters out of the trace, and draw what was not in the graph."""
     mu, tau = (_values(trace, "posterior", name) for name in ("mu", "tau"))
-    data = bound.data
+    data, form = bound.data, bound.model.random_effects
+    kept = _further(bound, trace, mu)
     if isinstance(data, NormalData):
-        theta = draw_effects(data, mu, tau, rng)
+        own = tau
+        if "mixing" in kept:
+            own = tau[..., None] / np.sqrt(kept["mixing"])
+        elif isinstance(form, OutlierRandomEffects):
+            outlying = form.outlying(data.y, data.S, mu, tau, kept["share"])
+            own = np.hypot(tau[..., None], form.omega * (rng.random(outlying.shape) < outlying))
+        theta = draw_effects(data, mu, own, rng)
     else:
         theta = _values(trace, "posterior", "theta")
-    draws = Draws(mu=mu, tau=tau, theta_new=mu + tau * rng.standard_normal(mu.shape), theta=theta)
+    new = form.draw_new(mu, tau, rng, **kept)
+    draws = Draws(mu=mu, tau=tau, theta_new=new, theta=theta)
     for chains in (draws.mu, draws.tau, draws.theta_new, draws.theta):
         chains.setflags(write=False)
     return draws
+
+
+def _further(bound: BoundModel, trace: "xr.DataTree", mu: FloatArray) -> dict[str, FloatArray]:
+    """Draws of what the form of the random effects adds: `mixing` of t, `share` of outliers."""
+    form, sampled = bound.model.random_effects, trace["posterior"].to_dataset()
+    names = [name for name in ("mixing", "share") if name in sampled]
+    kept = {name: _values(trace, "posterior", name) for name in names}
+    if isinstance(form, OutlierRandomEffects) and form.share is not None:
+        kept["share"] = np.full(mu.shape, form.share)
+    return kept
+
+
+def _outlier_probability(bound: BoundModel, trace: "xr.DataTree", kept: Draws) -> FloatArray | None:
+    form, data = bound.model.random_effects, bound.data
+    if not isinstance(form, OutlierRandomEffects) or not isinstance(data, NormalData):
+        return None
+    share = _further(bound, trace, kept.mu)["share"]
+    out: FloatArray = form.outlying(data.y, data.S, kept.mu, kept.tau, share).mean(axis=(0, 1))
+    return out
 
 
 def _values(trace: "xr.DataTree", group: str, name: str) -> NDArray[Any]:

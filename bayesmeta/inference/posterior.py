@@ -125,6 +125,8 @@ class Posterior:
         What the engine says of its own error; `ok` tells whether it may be believed.
     notes : tuple of str
         What a reader should know of the answer.
+    outlier_probability : (study,) or None
+        Of each study's true effect, where the random effects are a mixture with outliers.
     """
 
     bound: BoundModel
@@ -137,6 +139,7 @@ class Posterior:
     accuracy: Accuracy | Diagnostics
     joint: Joint
     notes: tuple[str, ...] = ()
+    outlier_probability: FloatArray | None = None
 
     @property
     def ok(self) -> bool:

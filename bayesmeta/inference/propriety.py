@@ -18,17 +18,21 @@ from dataclasses import dataclass
 from bayesmeta.errors import ImproperPosteriorError
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Prior
+from bayesmeta.random_effects import StudentRandomEffects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailOrder:
     """How the posteriors fall: as ``tau**-of_tau`` and ``|mu|**-of_mu``.
 
+    Given (mu, tau) the effect of a new study falls as ``|theta|**-of_new``.
+
     Infinite where a posterior falls faster than any power, or is bounded or known.
     """
 
     of_tau: float
     of_mu: float
+    of_new: float = math.inf
 
     @property
     def highest_moment(self) -> int:
@@ -81,10 +85,15 @@ def find_tail_order(bound: BoundModel) -> TailOrder:
             f"tau^({-tails.of_tau:g}), and must fall faster than tau^-1. "
             "Use a proper heterogeneity prior, such as half_normal(0.5) for a log ratio"
         )
-    of_mu = min(tails.of_mu, effect.tail_order + _order_of_likelihoods(bound))
+    of_likelihoods = _order_of_likelihoods(bound)
+    of_mu, of_new = min(tails.of_mu, effect.tail_order + of_likelihoods), math.inf
+    form = bound.model.random_effects
+    if isinstance(form, StudentRandomEffects) and heterogeneity.support != (0, 0):
+        of_new = form.df + 1
+        of_mu = min(of_mu, int(vanishes.all(axis=1).sum()) * of_new + effect.tail_order)
     if not bounded.all():
         of_mu = min(of_mu, effect.tail_order)
-    return TailOrder(of_tau=tails.of_tau, of_mu=of_mu)
+    return TailOrder(of_tau=tails.of_tau, of_mu=of_mu, of_new=of_new)
 
 
 def _order_of_likelihoods(bound: BoundModel) -> float:

@@ -25,6 +25,7 @@ import numpy as np
 
 from bayesmeta.inference.posterior import Diagnostics, Draws, Posterior
 from bayesmeta.priors import Prior
+from bayesmeta.random_effects import UnrelatedEffects
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def build_tree(posterior: Posterior, draws: int, rng: int | np.random.Generator)
     tree.attrs = _attributes(posterior, rng)
     if groups["log_likelihood"] is None:
         tree.attrs["log_likelihood"] = (
-            "left out: the effects are correlated, so that no study has a likelihood by itself"
+            "left out: the effects are correlated, so that no study has a likelihood by itself, "
+            "or unrelated under a flat prior"
         )
     return tree
 
@@ -84,12 +86,15 @@ def _log_likelihood(posterior: Posterior, kept: Draws) -> "xr.Dataset | None":
 
 def _priors(posterior: Posterior) -> dict[str, Prior]:
     model = posterior.bound.model
+    if isinstance(model.random_effects, UnrelatedEffects):
+        return {}  # the prior is that of each true effect
     return {"mu": model.effect, "tau": model.heterogeneity}
 
 
-def _log_prior(posterior: Posterior, kept: Draws) -> "xr.Dataset":
+def _log_prior(posterior: Posterior, kept: Draws) -> "xr.Dataset | None":
     priors = _priors(posterior).items()
-    return _dataset(posterior, {name: p.logpdf(getattr(kept, name)) for name, p in priors})
+    arrays = {name: p.logpdf(getattr(kept, name)) for name, p in priors}
+    return _dataset(posterior, arrays) if arrays else None
 
 
 def _prior(
