@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from bayesmeta.design import Design, build_design
 from bayesmeta.effects import Correction, Measure, get_measure
 from bayesmeta.errors import ModelError
 from bayesmeta.likelihoods import LIKELIHOODS, Likelihood, StudyData
-from bayesmeta.priors import Fixed, Flat, Prior, parse_prior
+from bayesmeta.priors import Fixed, Flat, Prior, Truncated, Uniform, parse_prior
 from bayesmeta.random_effects import (
     NormalRandomEffects,
     RandomEffects,
+    TruncatedRandomEffects,
     UnrelatedEffects,
     parse_random_effects,
 )
@@ -125,9 +126,32 @@ class Model:
         """
         measure = get_measure(self.measure)
         data = self.likelihood.prepare(studies, measure, self.correction)
+        domain = getattr(data, "domain", None)
         return BoundModel(
-            model=self, measure=measure, data=data, design=build_design(len(data.studies))
+            model=self if domain is None else self._cut(*domain),
+            measure=measure,
+            data=data,
+            design=build_design(len(data.studies)),
         )
+
+    def _cut(self, low: float, high: float) -> "Model":
+        """Give the model with effects within bounds: random effects and effect prior are cut."""
+        effect = self.effect
+        first, last = max(low, effect.support[0]), min(high, effect.support[1])
+        if not isinstance(self.random_effects, NormalRandomEffects):
+            raise ModelError(
+                f"{self.measure} lies in ({low:g}, {high:g}), which random effects of the form "
+                f"{self.random_effects} would leave. Use normal ones, which are cut to it"
+            )
+        if isinstance(effect, Fixed):
+            if not low < effect.value < high:
+                raise ModelError(f"{effect} is outside ({low:g}, {high:g}). Give a value within")
+        elif isinstance(effect, Flat):
+            effect = Uniform(low, high)
+        elif effect.support != (first, last):
+            whole = effect.prior if isinstance(effect, Truncated) else effect
+            effect = Truncated(whole, first, last)
+        return replace(self, effect=effect, random_effects=TruncatedRandomEffects(low, high))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from bayesmeta.errors import ImproperPosteriorError
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Prior
-from bayesmeta.random_effects import StudentRandomEffects
+from bayesmeta.random_effects import StudentRandomEffects, TruncatedRandomEffects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,8 @@ def find_tail_order(bound: BoundModel) -> TailOrder:
             f"arbitrarily {side} effects (all have a zero cell on that side). "
             "Use a proper effect prior, such as normal(0, 2.82) for a log ratio"
         )
+    if isinstance(bound.model.random_effects, TruncatedRandomEffects):
+        return _bounded_tails(bound)
     tails = order_tails(
         effect,
         heterogeneity,
@@ -94,6 +96,18 @@ def find_tail_order(bound: BoundModel) -> TailOrder:
     if not bounded.all():
         of_mu = min(of_mu, effect.tail_order)
     return TailOrder(of_tau=tails.of_tau, of_mu=of_mu, of_new=of_new)
+
+
+def _bounded_tails(bound: BoundModel) -> TailOrder:
+    """Where true effects are bounded L_i tends to a constant as tau grows: the prior decides."""
+    order = math.inf if has_known_tau(bound.model) else bound.model.heterogeneity.tail_order
+    if not order > 1:
+        raise ImproperPosteriorError(
+            f"Under the heterogeneity prior {bound.model.heterogeneity} the posterior of tau does "
+            f"not integrate: {bound.measure.name} is bounded, so no data rule out a large tau. "
+            "Use a proper prior, such as half_normal(0.1)"
+        )
+    return TailOrder(of_tau=order, of_mu=math.inf)
 
 
 def _order_of_likelihoods(bound: BoundModel) -> float:

@@ -11,6 +11,7 @@ from bayesmeta.errors import ModelError
 from bayesmeta.likelihoods.nuisance import IndexArray, integrate_peak, prior_landmarks
 from bayesmeta.likelihoods.requirements import require_baseline, require_measure
 from bayesmeta.likelihoods.risks import (
+    RISK_MEASURES,
     RiskMeasure,
     arms_in_pymc,
     half_log_odds_ratio,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
     type Tensor = TensorVariable[Any, Any]
-
-_OFFERED: tuple[RiskMeasure, ...] = ("OR", "RR")
 
 type BaselineOf = Literal["control", "average"]
 
@@ -81,7 +80,7 @@ class BinomialLikelihood:
         correction: Correction,  # noqa: ARG002
     ) -> BinomialData:
         """Take the counts as they are; no correction is ever applied."""
-        require_measure(self.name, measure, *_OFFERED)
+        require_measure(self.name, measure, *RISK_MEASURES)
         if self.baseline_of == "control" and measure.name != "OR":
             raise ModelError(
                 f"For {measure.name} the baseline is the average of the arms' log odds: a prior of "
@@ -171,7 +170,7 @@ class BinomialLikelihood:
         """
         import pymc as pm
 
-        theta = whitened_effects(mu, tau, data.y, data.se, common=common)
+        theta = whitened_effects(mu, tau, data.y, data.se, common=common, domain=data.domain)
         a, b, c, d = data.cells
         i_t, i_c = a * b / (a + b), c * d / (c + d)
         logit_t, logit_c = np.log(a / b), np.log(c / d)

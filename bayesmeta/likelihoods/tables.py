@@ -13,6 +13,11 @@ from bayesmeta.likelihoods.special import log_choose
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
+_FEW = 25  # events (or non-events) of a study from which its risk difference is smooth at 0
+_LOCATION = (
+    "risk differences lie in (-1, 1): the true effects are normal about mu with SD tau, cut to it "
+    "and normalised, and so is the prior of mu; mu is their location, the mean of theta_new theirs"
+)
 _COUNTS = ("events_treated", "n_treated", "events_control", "n_control")
 
 
@@ -44,7 +49,45 @@ class BinomialData:
         formula = MEASURES[measure].compute
         assert formula is not None  # measures of counts have one
         y, v = formula(*cells)
-        return cls(studies=counts.study, measure=measure, y=y, se=np.sqrt(v), **arrays)
+        notes = (_LOCATION,) if measure == "RD" else ()
+        return cls(studies=counts.study, measure=measure, y=y, se=np.sqrt(v), notes=notes, **arrays)
+
+    @property
+    def domain(self) -> tuple[float, float] | None:
+        """Bounds of the effect, where it has any."""
+        return (-1.0, 1.0) if self.measure == "RD" else None
+
+    @property
+    def ends(self) -> FloatArray | None:
+        """How far the likelihood of a risk difference matters towards -1 and 1, (study, 2).
+
+        It falls as the distance to a bound to the power of what speaks against risks of 0 and 1
+        there, and at these points it is beyond e^-45.
+        """
+        if self.measure != "RD":
+            return None
+        against = np.stack(
+            [
+                self.events_treated + self.n_control - self.events_control,
+                self.events_control + self.n_treated - self.events_treated,
+            ],
+            axis=1,
+        )
+        room = np.maximum(np.exp(-45 / np.maximum(against, 1e-3)), 1e-9)
+        out: FloatArray = np.array([-1.0, 1.0]) * (1 - room)
+        return out
+
+    @property
+    def rough(self) -> "NDArray[np.bool_] | None":
+        """Where the likelihood of a risk difference is rough at 0: few events, or few non-events.
+
+        Where both risks may be tiny, g depends on the logarithm of theta near 0: it has as many
+        derivatives there as there are events.
+        """
+        if self.measure != "RD":
+            return None
+        events = self.events_treated + self.events_control
+        return np.minimum(events, self.n_treated + self.n_control - events) < _FEW
 
     @property
     def cells(self) -> FloatArray:

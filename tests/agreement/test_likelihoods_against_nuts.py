@@ -30,6 +30,7 @@ def small_means() -> StudyTable:
 
 CASES = {
     "RR with zero cells": ("RR", bm.BinomialLikelihood(VAGUE), lambda: bm.load("nielweise2007")),
+    "RD": ("RD", bm.BinomialLikelihood(VAGUE), lambda: bm.load("hine1989")),
     "RR of two trials": ("RR", bm.BinomialLikelihood(VAGUE), randomised_crins),
     "conditional, zero cells": (
         "OR",
@@ -49,8 +50,8 @@ def test_exact_and_sampled_agree(case):
     model = bm.Model(
         measure=measure,
         likelihood=likelihood,
-        effect=bm.Normal(0, 2.82),
-        heterogeneity=bm.HalfNormal(0.5),
+        effect=bm.Normal(0, 0.5 if measure == "RD" else 2.82),
+        heterogeneity=bm.HalfNormal(0.1 if measure == "RD" else 0.5),
     )
     exact = bm.fit(model, load())
     sampled = bm.fit(model, load(), engine="nuts", rng=7, draws=3000)

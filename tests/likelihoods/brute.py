@@ -7,19 +7,19 @@ import bayesmeta as bm
 TAU = bm.Truncated(bm.HalfNormal(0.8), 0.15, 2.2)  # wide enough for plain sums
 
 
-def rectangle(log_g, theta, effect, tau=TAU, mu=(-9.0, 9.0), domain=None):
+def rectangle(log_g, theta, effect, tau=TAU, mu=(-9.0, 9.0), points=301, bounded=False):
     """Evidence and moments of (mu, tau), from log g (study, node) at even theta (node,).
 
-    `domain` of theta: N(mu, tau^2) is cut to it and normalised. tau must resolve the nodes.
+    `bounded`: N(mu, tau^2) is cut to the range of theta and normalised. tau must resolve the nodes.
     """
     low, high = tau.support
     z, w = np.polynomial.legendre.leggauss(48)
     t = (low + high) / 2 + (high - low) / 2 * z
-    m = np.linspace(*mu, 301)
+    m = np.linspace(*mu, points)
     step = m[1] - m[0]
     top = log_g.max(axis=1)
     kernel = np.exp(-0.5 * ((theta - m[:, None, None]) / t[:, None]) ** 2)
-    if domain is None:
+    if not bounded:
         kernel = kernel / (t[:, None] * np.sqrt(2 * np.pi)) * (theta[1] - theta[0])
     else:
         kernel = kernel / kernel.sum(axis=-1, keepdims=True)

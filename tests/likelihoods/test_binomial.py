@@ -108,7 +108,7 @@ def test_a_baseline_that_is_not_proper_on_the_whole_line_is_refused(baseline):
 
 
 def test_other_measures_are_refused_by_name():
-    with pytest.raises(ModelError, match="offered for OR or RR, not for PETO"):
+    with pytest.raises(ModelError, match="offered for OR, RR or RD, not for PETO"):
         bm.BinomialLikelihood(baseline=bm.Normal(0, 10)).prepare(
             counts(TABLES["ordinary"]), get_measure("PETO"), "only0"
         )
