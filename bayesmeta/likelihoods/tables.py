@@ -61,8 +61,8 @@ class BinomialData:
     def ends(self) -> FloatArray | None:
         """How far the likelihood of a risk difference matters towards -1 and 1, (study, 2).
 
-        It falls as the distance to a bound to the power of what speaks against risks of 0 and 1
-        there, and at these points it is beyond e^-45.
+        It is no more than the binomial coefficients times the distance to a bound to the power of
+        what speaks against risks of 0 and 1 there; at these points that is e^-34.
         """
         if self.measure != "RD":
             return None
@@ -73,7 +73,8 @@ class BinomialData:
             ],
             axis=1,
         )
-        room = np.maximum(np.exp(-45 / np.maximum(against, 1e-3)), 1e-9)
+        log_room = -(34 + self.log_coefficient[:, None]) / np.maximum(against, 1e-3)
+        room = np.maximum(np.exp(log_room), 1e-9)
         out: FloatArray = np.array([-1.0, 1.0]) * (1 - room)
         return out
 

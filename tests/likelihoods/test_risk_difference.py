@@ -82,6 +82,16 @@ def test_six_trials_with_few_events():
     assert_allclose(draws.mean(), post.theta_new.mean, atol=4 * post.theta_new.sd / 4000**0.5)
 
 
+def test_many_events_agree_with_the_normal_likelihood():
+    table = counts((500_000, 10**6, 510_000, 10**6), (400_000, 10**6, 390_000, 10**6))
+    tau = bm.HalfNormal(0.01)  # the bounds are far away
+    normal = bm.Model(
+        measure="RD", likelihood=bm.NormalLikelihood(), effect=PRIOR, heterogeneity=tau
+    )
+    got = bm.fit(model(tau=tau), table).mu.quantile([0.025, 0.5, 0.975])
+    assert_allclose(got, bm.fit(normal, table).mu.quantile([0.025, 0.5, 0.975]), atol=1e-5)
+
+
 @pytest.mark.parametrize(("mu", "tau"), [(0.3, 0.7), (-0.95, 0.2), (0.0, 0.01)])
 def test_a_cut_normal_has_its_mass_and_its_draws(mu, tau):
     form = TruncatedRandomEffects(-1.0, 1.0)
