@@ -70,7 +70,12 @@ if TYPE_CHECKING:
     from bayesmeta.inference.posterior import Posterior as Posterior
     from bayesmeta.likelihoods import LIKELIHOODS as LIKELIHOODS
     from bayesmeta.likelihoods import BinomialLikelihood as BinomialLikelihood
+    from bayesmeta.likelihoods import ConditionalLikelihood as ConditionalLikelihood
+    from bayesmeta.likelihoods import CorrelationLikelihood as CorrelationLikelihood
     from bayesmeta.likelihoods import NormalLikelihood as NormalLikelihood
+    from bayesmeta.likelihoods import OneArmLikelihood as OneArmLikelihood
+    from bayesmeta.likelihoods import PoissonLikelihood as PoissonLikelihood
+    from bayesmeta.likelihoods import StudentLikelihood as StudentLikelihood
     from bayesmeta.model import Model as Model
     from bayesmeta.printed import Printed as Printed
     from bayesmeta.priors import PRIORS as PRIORS
@@ -203,7 +208,12 @@ _NAMES = {
     "bayesmeta.likelihoods": (
         "LIKELIHOODS",
         "BinomialLikelihood",
+        "ConditionalLikelihood",
+        "CorrelationLikelihood",
         "NormalLikelihood",
+        "OneArmLikelihood",
+        "PoissonLikelihood",
+        "StudentLikelihood",
     ),
     "bayesmeta.model": ("Model",),
     "bayesmeta.printed": ("Printed",),

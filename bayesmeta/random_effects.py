@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import erf, expit, ndtr, ndtri
 
 from bayesmeta.errors import ModelError
 from bayesmeta.scales import FloatArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     type Tensor = TensorVariable[Any, Any]
 
+_ROOT_HALF = math.sqrt(0.5)
 OUTLIER_PRIOR = (1.0, 9.0)  # Beta: of the share of outlying studies, a tenth on average
 
 
@@ -47,6 +48,48 @@ class NormalRandomEffects:
     ) -> FloatArray:
         """Draw the true effect of a new study for draws of (mu, tau), of their shape."""
         return mu + tau * rng.standard_normal(mu.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class TruncatedRandomEffects:
+    """True effects are normal about mu with SD tau, cut to (low, high) and normalised.
+
+    What normal random effects become where a measure is bounded, as a risk difference is: mu is
+    then the location, and the mean of the true effects is that of a new one.
+
+    Examples
+    --------
+    >>> form = TruncatedRandomEffects(-1, 1)
+    >>> round(float(np.exp(form.log_inside(np.array(0.0), np.array(1.0)))), 6)
+    0.682689
+    """
+
+    low: float
+    high: float
+    name: ClassVar[str] = "normal"
+
+    def __str__(self) -> str:
+        return f"normal, cut to ({self.low:g}, {self.high:g})"
+
+    def pymc_scale(self, tau: "Tensor") -> "Tensor":
+        """SD of each true effect before the cut, in the PyMC model in context."""
+        return tau
+
+    def log_inside(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
+        """Log probability that N(mu, tau^2) lies within the bounds; mu within, tau from 0."""
+        with np.errstate(divide="ignore"):
+            above, below = ((self.high - mu) / tau, (mu - self.low) / tau)
+        out: FloatArray = np.log(0.5 * (erf(above * _ROOT_HALF) + erf(below * _ROOT_HALF)))
+        return out
+
+    def draw_new(
+        self, mu: FloatArray, tau: FloatArray, rng: np.random.Generator, **_kept: FloatArray
+    ) -> FloatArray:
+        """Draw the true effect of a new study for draws of (mu, tau), of their shape."""
+        with np.errstate(divide="ignore"):
+            first, last = ndtr((self.low - mu) / tau), ndtr((self.high - mu) / tau)
+        z = ndtri(first + rng.random(mu.shape) * (last - first))
+        return np.clip(mu + tau * z, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +250,11 @@ class UnrelatedEffects:
 
 
 type RandomEffects = (
-    NormalRandomEffects | StudentRandomEffects | OutlierRandomEffects | UnrelatedEffects
+    NormalRandomEffects
+    | TruncatedRandomEffects
+    | StudentRandomEffects
+    | OutlierRandomEffects
+    | UnrelatedEffects
 )
 
 RANDOM_EFFECTS: dict[str, type[Any]] = {

@@ -280,7 +280,7 @@ FAULTS = {
     "an empty title": (('"BCG vaccine"', '""'), "title", "Write title"),
     "a number for a text": (('"BCG vaccine"', "1"), "title", "Write title"),
     "a measure without its likelihood": (
-        ('"OR"', '"RD"'),
+        ('"OR"', '"PETO"'),
         "model.measure (binomial likelihood)",
         "OR",
     ),

@@ -1,13 +1,12 @@
 """The table `model`: one model per likelihood."""
 
-from dataclasses import fields
-from typing import Any, cast
+from typing import cast, get_args
 
 from bayesmeta.comparison.section import Section, as_problem
 from bayesmeta.effects import CORRECTIONS, MEASURES, Correction
 from bayesmeta.errors import ModelError
-from bayesmeta.likelihoods import LIKELIHOODS
-from bayesmeta.model import Model, read_likelihood
+from bayesmeta.likelihoods import LIKELIHOODS, BaselineOf
+from bayesmeta.model import Model, likelihood_options, read_likelihood
 from bayesmeta.priors import Prior, parse_prior
 from bayesmeta.random_effects import RandomEffects, parse_random_effects
 
@@ -25,7 +24,7 @@ def read_models(section: Section | None) -> tuple[Model, ...]:
     )
     correction = section.choice("correction", tuple(CORRECTIONS), default="only0")
     form = _read_random_effects(section)
-    baseline = _read_baseline(section, likelihoods or ())
+    options = _read_options(section, likelihoods or ())
     section.close()
     if (
         section.problems
@@ -39,7 +38,8 @@ def read_models(section: Section | None) -> tuple[Model, ...]:
     for name in likelihoods or ():
         place = "baseline"
         try:
-            likelihood = read_likelihood(name, baseline if _has_baseline(name) else None)
+            wanted = likelihood_options(LIKELIHOODS[name])
+            likelihood = read_likelihood(name, **{key: options[key] for key in wanted})
             place = "heterogeneity"
             model = Model(
                 measure=measure,
@@ -56,21 +56,27 @@ def read_models(section: Section | None) -> tuple[Model, ...]:
     return tuple(models)
 
 
-def _read_baseline(section: Section, likelihoods: tuple[str, ...]) -> str | None:
-    """Read the baseline prior, required by some likelihoods and refused by the others."""
-    wanted = any(_has_baseline(name) for name in likelihoods)
-    if likelihoods and not wanted and "baseline" in section.values:
-        section.known.append("baseline")
-        what = f"not used by {', '.join(likelihoods)}"
-        section.fault("baseline", what, "Remove it, or add binomial.")
-        return None
-    prior = _read_prior(section, "baseline", "normal(0, 10)", required=wanted)
-    return None if prior is None else str(prior)
-
-
-def _has_baseline(likelihood: str) -> bool:
-    kind: type[Any] = LIKELIHOODS[likelihood]
-    return "baseline" in [part.name for part in fields(kind)]
+def _read_options(section: Section, likelihoods: tuple[str, ...]) -> dict[str, str | None]:
+    """Read what belongs to single likelihoods: required by some, refused by those without it."""
+    wanted = [likelihood_options(LIKELIHOODS[name]) for name in likelihoods]
+    texts: dict[str, str | None] = {}
+    for key in ("baseline", "baseline_of", "df"):
+        if likelihoods and key in section.values and not any(key in options for options in wanted):
+            section.known.append(key)
+            users = [name for name, kind in LIKELIHOODS.items() if key in likelihood_options(kind)]
+            what, fix = f"not used by {', '.join(likelihoods)}", f"Remove it, or add {users[0]}."
+            section.fault(key, what, fix)
+            continue
+        if key == "baseline":
+            required = any(options.get(key, False) for options in wanted)
+            prior = _read_prior(section, key, "normal(0, 10)", required=required)
+            texts[key] = None if prior is None else str(prior)
+        elif key == "baseline_of":
+            known = get_args(BaselineOf.__value__)
+            texts[key] = section.choice(key, known, default="") or None
+        else:
+            texts[key] = section.text(key, "7", required=False)
+    return texts
 
 
 def _read_random_effects(section: Section) -> RandomEffects | None:

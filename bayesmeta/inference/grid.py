@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
+from bayesmeta.inference.bounded import CutMixture, cut_moments, cut_nodes
 from bayesmeta.inference.grid_draws import GridJoint
 from bayesmeta.inference.integrate import IndexArray
 from bayesmeta.inference.kernels import (
@@ -38,6 +39,7 @@ from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _LAST_TAU, _LAST_MU = 1200, 800
@@ -182,8 +184,8 @@ def _mu_marginal(
 
 def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
     """theta_new: its kernels about the nodes of mu where these resolve them, else shifts of mu."""
-    plane = surface.plane
-    parts: list[NormalMixture | StudentMixture | SincDensity] = []
+    plane, form = surface.plane, surface.integral.bound.model.random_effects
+    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture] = []
     gap = spacing(plane, surface.mass)
     for kernel in new_kernels(surface):
         mass = surface.mass * np.exp(kernel.log_share[..., 0])
@@ -191,7 +193,9 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
         matters = mass.sum(axis=1) > 1e-18
         rows = np.flatnonzero(~wide & matters)
         split = [kernel.split(kernel.scale[t], gap[t]) for t in rows]
-        if (wide & matters).any():
+        if isinstance(form, TruncatedRandomEffects):
+            parts.append(cut_nodes(surface, form, wide & matters))
+        elif (wide & matters).any():
             parts.append(_about_nodes(plane, mass, kernel, wide & matters))
         sums = [(t, *part) for t, ((sds, shares), _) in zip(rows, split, strict=True)
                 for part in zip(sds, shares, strict=True)]  # fmt: skip
@@ -200,6 +204,9 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
             parts.append(_about_parts(plane, mass[t] * shares[:, None], t, sds))
         if len(rows):
             parts.append(_shifted(plane, mass, rows, [rule for _, rule in split]))
+    if isinstance(form, TruncatedRandomEffects):
+        moments = cut_moments(surface, form)
+        return Mixture(parts=tuple(parts), mean=moments[0], sd=moments[1])
     second = 0.0
     for kernel in new_kernels(surface):
         inflate = 1.0 if np.isinf(kernel.df) else kernel.df / max(kernel.df - 2, 1e-300)

@@ -11,6 +11,7 @@ from bayesmeta.inference.posterior import Draws
 from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.spread import Mixed
 from bayesmeta.model import BoundModel
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BOUND = 1.25  # how far the target may exceed the interpolant it is drawn from
@@ -72,6 +73,7 @@ class GridJoint:
         proposal = _bilinear(mass, t, m)
         mu, tau, log_slope = _place(plane, t, m)
         target = self.surface.integral.log_total(mu, tau) + log_slope
+        target = target - len(self.bound.studies) * self._log_inside(mu, tau)
         if plane.of_mu is not None:
             target = target + self.bound.model.effect.logpdf(mu)
         if plane.of_tau is not None:
@@ -81,7 +83,16 @@ class GridJoint:
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """Log L_i(mu, tau), theta_i and nuisance integrated out: (...) -> (..., study)."""
-        return self.surface.integral.log_likelihood(mu, tau)
+        log_l = self.surface.integral.log_likelihood(mu, tau)
+        out: FloatArray = log_l - self._log_inside(mu, tau)[..., None]
+        return out
+
+    def _log_inside(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
+        """Log of what the bounds of a measure leave of the random effects."""
+        form = self.bound.model.random_effects
+        if isinstance(form, TruncatedRandomEffects):
+            return form.log_inside(mu, tau)
+        return np.zeros(np.broadcast(mu, tau).shape)
 
     def sample_stats(self) -> None:
         """None: there is no sampler."""

@@ -25,6 +25,7 @@ from scipy.special import roots_hermite
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.shared_nodes import RESOLVED, SharedRow, group_rows, share_nodes
 from bayesmeta.model import BoundModel
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BEND = 6.0  # standard errors after which a study's nodes begin to spread exponentially
@@ -32,6 +33,8 @@ _STEP = 0.14  # of the table, in standard errors near the centre; sums take ever
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
 _TABLE_ERROR = 3e-9  # largest error of the tables' interpolants, summed over studies
 _UNDERFLOW = 1e-200  # sums below it are taken again relative to their largest term
+_MISFIT = 60.0  # see `StudyIntegral.build`
+_CROWDED = 1e-9  # unit of a map about a rough point, in standard errors
 _CHUNK = 1 << 15  # products (pair, study, node) held at once: 256 kB, within the cache
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
@@ -69,7 +72,9 @@ class StudyIntegral:
     ----------
     bound : BoundModel
     center, scale : (study,)
-        Of the table's map; about a study's estimate and standard error.
+        A study's estimate and standard error, about.
+    origin, unit : (study,)
+        Of the table's map: the same, but where a likelihood is rough at a point (see `_maps`).
     first, step : (study,)
         First node and spacing of the table in x.
     log_g : (study, node)
@@ -83,6 +88,8 @@ class StudyIntegral:
     bound: BoundModel
     center: FloatArray
     scale: FloatArray
+    origin: FloatArray
+    unit: FloatArray
     first: FloatArray
     step: FloatArray
     log_g: FloatArray
@@ -102,6 +109,11 @@ class StudyIntegral:
             A likelihood is too rough for its table.
         """
         center, scale = bound.data.y, bound.data.se
+        if isinstance(bound.model.random_effects, TruncatedRandomEffects):
+            # log g is singular at the bounds: go there only where pairs of some weight need it
+            misfit = ((mu[:, None] - center) ** 2 / (4 * scale**2 + tau[:, None] ** 2)).sum(axis=1)
+            near = misfit <= misfit.min() + _MISFIT
+            mu, tau = mu[near], tau[near]
         variance, tau2 = scale**2, tau[:, None] ** 2
         vanishes = bound.model.likelihood.vanishes(bound.data)
         # the peak lies between centre and mu; a binomial tail is lighter than normal, hence the 2
@@ -115,19 +127,25 @@ class StudyIntegral:
             spread = np.where(vanishing, 1.3 * width, tau[:, None])
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(side * np.maximum(furthest, 0.0) + side * 0.5 * scale)
-        to_line = [_BEND * np.arcsinh(end / (_BEND * scale)) for end in ends]
+        origin, unit = _maps(bound)
+        to_line = [_BEND * np.arcsinh((center + end - origin) / (_BEND * unit)) for end in ends]
         return cls._tabulate(bound, *to_line)
 
     @classmethod
     def _tabulate(cls, bound: BoundModel, first: FloatArray, last: FloatArray) -> "StudyIntegral":
         center, scale = bound.data.y, bound.data.se
+        origin, unit = _maps(bound)
+        ends = getattr(bound.data, "ends", None)
+        if ends is not None:  # not beyond the bounds of the measure
+            low, high = _BEND * np.arcsinh((ends.T - origin) / (_BEND * unit))
+            first, last = np.maximum(first, low), np.minimum(last, high)
         step = _STEP
         for _ in range(9):
             half = int(np.ceil((last - first).max() / (2 * step)))
             nodes = 2 * max(half, 8) + 1
             spacing = (last - first) / (nodes - 1)
             x = first[:, None] + spacing[:, None] * np.arange(nodes)
-            theta = _from_line(x, center[:, None], scale[:, None])
+            theta = _from_line(x, origin[:, None], unit[:, None])
             log_g = bound.model.likelihood.log_g(bound.data, theta)
             taylor, error = _interpolate(log_g)
             if error * len(center) <= _TABLE_ERROR:
@@ -135,6 +153,8 @@ class StudyIntegral:
                     bound=bound,
                     center=center,
                     scale=scale,
+                    origin=origin,
+                    unit=unit,
                     first=first,
                     step=spacing,
                     log_g=log_g,
@@ -150,7 +170,7 @@ class StudyIntegral:
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
         last = self.first + self.step * (self.log_g.shape[1] - 1)
-        more = 0.3 * (last - self.first)
+        more = np.minimum(0.3 * (last - self.first), _BEND)  # about three times as far, at most
         first = np.where(short[:, 0], self.first - more, self.first)
         return self._tabulate(self.bound, first, np.where(short[:, 1], last + more, last))
 
@@ -164,8 +184,16 @@ class StudyIntegral:
             short = (sums.leak > 1e-12).any(axis=0)
             if not short.any():
                 return sums.log_likelihood.reshape(*pairs[0].shape, -1)
-            integral = integral.extend(short)
+            longer = integral.extend(short)
+            if np.abs(longer._range - integral._range).max() < 1e-9:  # all the measure allows
+                return sums.log_likelihood.reshape(*pairs[0].shape, -1)
+            integral = longer
         raise AccuracyError("The tables of the study likelihoods do not reach far enough")
+
+    @property
+    def _range(self) -> FloatArray:
+        """First and last node of each table, (2, study)."""
+        return np.stack([self.first, self.first + self.step * (self.log_g.shape[1] - 1)])
 
     def log_total(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """Log-likelihood of all studies at pairs (pair,)."""
@@ -177,7 +205,9 @@ class StudyIntegral:
         log_l = np.full((len(mu), len(self.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
         nodes = self.log_g.shape[1]
-        rows = share_nodes(mu, tau, self.center, self.scale, table_nodes=nodes, check=check)
+        rows = []
+        if self._shares_nodes:
+            rows = share_nodes(mu, tau, self.center, self.scale, table_nodes=nodes, check=check)
         self._sum_shared(mu, rows, log_l, leak)
         shared = np.zeros(len(mu), dtype=bool)
         for row in rows:
@@ -235,10 +265,19 @@ class StudyIntegral:
                     leak[row.pairs] = step * np.exp(weight_end - away) / total[..., None]
 
     @property
+    def _shares_nodes(self) -> bool:
+        """Even nodes fit all studies: effects have no bounds, and no likelihood falls as a power.
+
+        A t likelihood bends more sharply than the normal one whose width the even nodes resolve.
+        """
+        powers = hasattr(self.bound.model.likelihood, "tail_orders")
+        return getattr(self.bound.data, "domain", None) is None and not powers
+
+    @property
     def _ends(self) -> tuple[FloatArray, FloatArray]:
         """First and last theta of each table, (study,)."""
         last = self.first + self.step * (self.log_g.shape[1] - 1)
-        low, high = (_from_line(x, self.center, self.scale) for x in (self.first, last))
+        low, high = (_from_line(x, self.origin, self.unit) for x in (self.first, last))
         return low, high
 
     def _sum_nodes(
@@ -300,13 +339,13 @@ class StudyIntegral:
 
     def _spacing(self, stride: int) -> FloatArray:
         """Distance of the summed nodes at each study's centre, (study,)."""
-        out: FloatArray = stride * self.step * self.scale
+        out: FloatArray = stride * self.step * self.unit
         return out
 
     def _nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
         """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
         x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
-        theta = _from_line(x, self.center[:, None], self.scale[:, None])
+        theta = _from_line(x, self.origin[:, None], self.unit[:, None])
         slope = np.log(np.cosh(x / _BEND))
         spacing = np.log(self._spacing(stride))[:, None]
         return theta, self.log_g[:, ::stride] + slope + spacing
@@ -322,13 +361,15 @@ class StudyIntegral:
         variance, tau2 = self.scale**2, tau**2
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
-        z = share * (mu[:, None] - self.center) / (_BEND * self.scale)
+        peak = self.center + share * (mu[:, None] - self.center)
+        away = np.maximum(np.abs(peak - self.origin), np.abs(self.center - self.origin))
+        z = away / (_BEND * self.unit)
         narrow = spacing * np.hypot(1, z) > RESOLVED * width
         pair, study = np.nonzero(narrow & (tau > 0.8 * self.scale))
         if len(pair):
             own = np.broadcast_to(tau, narrow.shape)[pair, study]
             peak, width_there = self.find_peak(mu[pair], own, study)
-            z = (peak - self.center[study]) / (_BEND * self.scale[study])
+            z = (peak - self.origin[study]) / (_BEND * self.unit[study])
             narrow[pair, study] = spacing[study] * np.hypot(1, z) > RESOLVED * width_there
         return narrow
 
@@ -425,8 +466,8 @@ class StudyIntegral:
             row, share = np.arange(len(m)), steps - below
             line = (1 - share) * mass[row, below] + share * mass[row, below + 1]
             x = self.first[i] + self.step[i] * steps
-            at = _from_line(x, self.center[i], self.scale[i])
-            slope = np.log(np.cosh(x / _BEND) * self.step[i] * self.scale[i])
+            at = _from_line(x, self.origin[i], self.unit[i])
+            slope = np.log(np.cosh(x / _BEND) * self.step[i] * self.unit[i])
             exact = self.value(at, i) + slope - 0.5 * ((at - m) / t) ** 2 - top
             draw[part] = at
             ratio[part] = np.where(inside, np.exp(exact) / line, 0.0)
@@ -440,7 +481,7 @@ class StudyIntegral:
         Gives Taylor coefficients (..., 8), the offset in steps from their centre, the distance
         from the study's centre in bends, and how many steps theta is beyond the table.
         """
-        away = (theta - self.center[study]) / (_BEND * self.scale[study])
+        away = (theta - self.origin[study]) / (_BEND * self.unit[study])
         steps = (_BEND * np.arcsinh(away) - self.first[study]) / self.step[study]
         intervals = self.log_g.shape[1] - 1
         inside = np.clip(steps, 0, intervals)
@@ -466,10 +507,23 @@ class StudyIntegral:
         for power in range(7, 1, -1):
             d2 = d2 * u + power * (power - 1) * c[..., power]
         d2 = np.where(beyond == 0, d2, 0.0)
-        scale, step, cosh = self.scale[study], self.step[study], np.hypot(1, away)
+        scale, step, cosh = self.unit[study], self.step[study], np.hypot(1, away)
         slope = d1 / (scale * step * cosh)  # d theta = scale cosh(x / bend) d x
         bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
         return slope, bend
+
+
+def _maps(bound: BoundModel) -> tuple[FloatArray, FloatArray]:
+    """Origins and units of the studies' maps, (study,).
+
+    About the estimate, in standard errors; where the data mark a likelihood as rough at 0, about
+    0, in units so small that the nodes crowd there like a geometric series.
+    """
+    data = bound.data
+    rough = getattr(data, "rough", None)
+    if rough is None:
+        return data.y, data.se
+    return np.where(rough, 0.0, data.y), np.where(rough, _CROWDED * data.se, data.se)
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:

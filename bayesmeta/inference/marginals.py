@@ -19,7 +19,6 @@ from bayesmeta.inference.quantiles import (
     find_interval,
     solve_about_normal,
 )
-from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.scales import FloatArray
 
 
@@ -182,11 +181,31 @@ class StudentMixture:
         return np.where(p <= 0, ends[0], np.where(p >= 1, ends[1], np.nan))
 
 
+class Part(Protocol):
+    """What a mixture asks of its parts, whose weights they carry."""
+
+    def cdf(self, x: ArrayLike) -> FloatArray:
+        """Give the part's share of P(X <= x)."""
+        ...
+
+    def sf(self, x: ArrayLike) -> FloatArray:
+        """Give the part's share of P(X > x)."""
+        ...
+
+    def pdf(self, x: ArrayLike) -> FloatArray:
+        """Give the part's share of the density."""
+        ...
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Give points between which the part lies, at p = 0 and 1."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mixture:
     """A mixture of marginals of one parameter; the weights are in the parts."""
 
-    parts: Sequence["NormalMixture | StudentMixture | SincDensity"]
+    parts: Sequence["Part"]
     mean: FloatArray
     sd: FloatArray
 

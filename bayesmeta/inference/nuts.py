@@ -36,6 +36,7 @@ from bayesmeta.priors import Prior
 from bayesmeta.random_effects import (
     NormalRandomEffects,
     OutlierRandomEffects,
+    TruncatedRandomEffects,
     UnrelatedEffects,
 )
 from bayesmeta.scales import FloatArray
@@ -254,7 +255,11 @@ class SampledJoint:
         normal_form = isinstance(self.bound.model.random_effects, NormalRandomEffects)
         if not isinstance(data, NormalData) or not normal_form:
             flat = [a.reshape(-1) for a in np.broadcast_arrays(mu, tau)]
-            return build_integral(self.bound, *flat).log_likelihood(mu, tau)
+            log_l = build_integral(self.bound, *flat).log_likelihood(mu, tau)
+            form = self.bound.model.random_effects
+            if isinstance(form, TruncatedRandomEffects):
+                log_l = log_l - form.log_inside(mu, tau)[..., None]
+            return log_l
         if data.S.ndim == 2:
             return None
         v = data.S + tau[..., None] ** 2

@@ -11,6 +11,7 @@ from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range
 from bayesmeta.inference.spread import Mixed, build_integral
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 BEND = 3.0  # conditional SDs of mu after which its nodes begin to spread exponentially
@@ -223,6 +224,9 @@ def evaluate_plane(
     if plane.of_tau is not None:
         of_tau = bound.model.heterogeneity.logpdf(tau) + plane.of_tau.log_slope(plane.v)
         log_prior = log_prior + (of_tau + np.log(plane.v_step))[:, None]
+    form = bound.model.random_effects
+    if isinstance(form, TruncatedRandomEffects):  # every study's normal is normalised
+        log_prior = log_prior - len(bound.studies) * form.log_inside(mu, tau[:, None])
     integral = integral or build_integral(bound, *flat)
     for _ in range(20):
         sums = integral.sum(*flat)

@@ -26,6 +26,7 @@ from bayesmeta.random_effects import (
     NormalRandomEffects,
     OutlierRandomEffects,
     StudentRandomEffects,
+    TruncatedRandomEffects,
 )
 from bayesmeta.scales import FloatArray
 
@@ -82,7 +83,7 @@ def build_integral(bound: BoundModel, mu: FloatArray, tau: FloatArray) -> "Study
         The form of the random effects is not offered by the grid engine.
     """
     form = bound.model.random_effects
-    if isinstance(form, NormalRandomEffects):
+    if isinstance(form, NormalRandomEffects | TruncatedRandomEffects):
         return StudyIntegral.build(bound, mu, tau)
     if not isinstance(form, StudentRandomEffects | OutlierRandomEffects):
         raise NotExactError(

@@ -13,6 +13,7 @@ from bayesmeta.studies.arrays import (
     Correlations,
     Pairs,
     SingleCounts,
+    SingleRates,
     TwoArmCounts,
     TwoArmMeans,
     TwoArmRates,
@@ -31,6 +32,7 @@ KEYS: dict[LayoutKind, tuple[str, ...]] = {
     "means": ("study", "arm", "outcome"),
     "rates": ("study", "arm", "outcome"),
     "single": ("study", "outcome"),
+    "single_rates": ("study", "outcome"),
     "paired": ("study", "outcome"),
     "paired arms": ("study", "arm", "outcome"),
     "correlation": ("study", "outcome"),
@@ -41,6 +43,7 @@ NUMBERS: dict[LayoutKind, tuple[str, ...]] = {
     "means": ("mean", "sd", "n"),
     "rates": ("events", "time"),
     "single": ("events", "n"),
+    "single_rates": ("events", "time"),
     "paired": ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),
     "paired arms": ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r"),
     "correlation": ("r", "n"),
@@ -51,6 +54,7 @@ HELD: dict[LayoutKind, str] = {
     "means": "means",
     "rates": "events and person-time",
     "single": "counts of one group",
+    "single_rates": "events and person-time of one group",
     "paired": "two measurements of the same persons",
     "paired arms": "two measurements of the same persons in two arms",
     "correlation": "correlations",
@@ -61,6 +65,7 @@ _MEASURES: dict[LayoutKind, str] = {
     "means": "means, such as MD",
     "rates": "rates, such as IRR",
     "single": "one group, such as PLO",
+    "single_rates": "rates of one group, such as IRLN",
     "paired": "two measurements of the same persons, such as MC",
     "paired arms": "two measurements of the same persons, such as MC",
     "correlation": "correlations, such as ZCOR",
@@ -78,7 +83,8 @@ class StudyTable:
     ----------
     layout : LayoutKind
         "binary", "means", "rates", "paired arms": one row per study and arm (and outcome).
-        "single", "paired", "correlation", "contrast": one row per study (and outcome).
+        "single", "single_rates", "paired", "correlation", "contrast": one row per study (and
+        outcome).
     source : str
         File name, bundled name, or "DataFrame".
     arms : (str, str) or None
@@ -116,8 +122,9 @@ class StudyTable:
         """Copy of the data.
 
         Binary: study, arm, outcome, events, n. Means: study, arm, outcome, mean, sd, n. Rates:
-        study, arm, outcome, events, time. Single: study, outcome, events, n. Paired: study, (arm,)
-        outcome, mean_post, sd_post, mean_pre, sd_pre, n, r. Correlation: study, outcome, r, n.
+        study, arm, outcome, events, time. Single: study, outcome, events, n (or time). Paired:
+        study, (arm,) outcome, mean_post, sd_post, mean_pre, sd_pre, n, r. Correlation: study,
+        outcome, r, n.
         Contrast: study, outcome, estimate, se, variance.
         Covariates follow, then, where there is something to say, `derived` (what was made out of
         other columns), `design_effect` and `shared_control`. The outcome is "" where the table
@@ -390,6 +397,24 @@ class StudyTable:
         frame = self._rows("single")
         return SingleCounts(
             study=self.studies, events=integers(frame["events"]), n=integers(frame["n"])
+        )
+
+    def single_rates(self) -> SingleRates:
+        """Give events and person-time of studies of one group, study by study.
+
+        Returns
+        -------
+        SingleRates
+            Read-only arrays, studies in the order of the table.
+
+        Raises
+        ------
+        StudyTableError
+            Other data than rates of one group, or several outcomes.
+        """
+        frame = self._rows("single_rates")
+        return SingleRates(
+            study=self.studies, events=integers(frame["events"]), time=floats(frame["time"])
         )
 
     def correlations(self) -> Correlations:

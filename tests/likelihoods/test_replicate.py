@@ -1,5 +1,7 @@
 """Replicate data, and the draws of nuisance parameters behind them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import binomial_model, counts, normal_model
@@ -84,6 +86,28 @@ def test_replicate_events_have_the_mean_of_a_double_integral():
     events = found["events_treated"]
     assert_allclose(events.mean(), n_t * mean, atol=LIMIT * (variance / DRAWS) ** 0.5)
     assert_allclose(events.var(), variance, rtol=0.06)
+
+
+def test_replicate_events_at_a_risk_ratio_have_the_mean_over_the_average_log_odds():
+    """Both arms' risks from the root of their quadratic equation, summed over phi."""
+    (r_t, n_t), (r_c, n_c), theta = TABLES["ordinary"]
+    model = replace(binomial_model(), measure="RR")
+    data = model.bind(counts((r_t, n_t, r_c, n_c))).data
+    found = model.likelihood.replicate(data, np.full((DRAWS, 1), theta), np.random.default_rng(2))
+    phi = np.linspace(-8, 4, 20_001)
+    K, r = np.exp(2 * phi), np.exp(theta)
+    p_c = 2 * K / (K * (1 + r) + np.sqrt(K**2 * (1 - r) ** 2 + 4 * r * K))
+    p_t = r * p_c
+    log = r_t * np.log(p_t) + (n_t - r_t) * np.log1p(-p_t) + norm.logpdf(phi, 0, 10)
+    log += r_c * np.log(p_c) + (n_c - r_c) * np.log1p(-p_c)
+    weight = np.exp(log - log.max())
+    weight /= weight.sum()
+    for arm, n, p in (("treated", n_t, p_t), ("control", n_c, p_c)):
+        mean = weight @ p
+        variance = n * (weight @ (p * (1 - p))) + n**2 * (weight @ (p - mean) ** 2)
+        events = found[f"events_{arm}"]
+        assert_allclose(events.mean(), n * mean, atol=LIMIT * (variance / DRAWS) ** 0.5)
+        assert_allclose(events.var(), variance, rtol=0.06)
 
 
 @pytest.mark.parametrize("S", [[0.04, 0.1, 0.2], [[0.04, 0.03, 0], [0.03, 0.1, 0], [0, 0, 0.2]]])

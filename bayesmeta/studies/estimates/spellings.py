@@ -40,7 +40,7 @@ DIFFERENCES: Mapping[str, str] = {
     "risk difference": "RD",
     "ird": "IRD",
 }
-RATIO_MEASURES = ("OR", "RR", "HR", "IRR", "ROM", "PETO", "VR", "PLN")
+RATIO_MEASURES = ("OR", "RR", "HR", "IRR", "ROM", "PETO", "VR", "PLN", "IRLN")
 _LEVEL = re.compile(r"(?<![\d.])(\d\d(?:\.\d+)?)\s*%?")
 
 
