@@ -136,6 +136,7 @@ def test_moments_whose_estimates_have_no_variance_are_left_out_and_named():
     assert any(note.startswith("sd not compared for tau, theta_new: ") for note in found.notes)
 
 
+@pytest.mark.slow
 def test_t_random_effects_have_no_fourth_moment_of_a_new_study():
     model = replace(normal_model(WIDE, HALF, "OR"), random_effects=StudentRandomEffects(4))
     heavy = bm.fit(model, PAIR)

@@ -252,6 +252,7 @@ def test_prior_probabilities_must_be_complete(prior):
         bm.average(NORMAL, BCG, prior=prior)
 
 
+@pytest.mark.slow
 def test_a_density_is_0_beyond_a_prior_that_ends_and_probabilities_go_on():
     model = normal_model(bm.HalfCauchy(0.5**0.5), bm.InverseGamma(1, 0.15), "SMD")
     post = bm.fit(model, POSES)

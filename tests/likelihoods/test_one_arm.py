@@ -59,6 +59,7 @@ def test_zero_cells_and_two_studies_against_a_plain_rectangle(measure, size, row
     assert_allclose(list(reported(post).values()), list(want.values()), rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_placebo_responders(golden):
     """RBesT vignette: logit mean N(0, 2), tau half-normal; to its Monte Carlo error.
 
