@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bayesmeta.checks.certify import Certificate as Certificate
+    from bayesmeta.checks.certify import certify as certify
     from bayesmeta.checks.crosscheck import CrossCheck as CrossCheck
     from bayesmeta.checks.crosscheck import crosscheck as crosscheck
     from bayesmeta.checks.published_row import PublishedRow as PublishedRow
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from bayesmeta.errors import DesignError as DesignError
     from bayesmeta.errors import ImproperPosteriorError as ImproperPosteriorError
     from bayesmeta.errors import ModelError as ModelError
+    from bayesmeta.errors import MomentError as MomentError
     from bayesmeta.errors import NotEstimableError as NotEstimableError
     from bayesmeta.errors import NotExactError as NotExactError
     from bayesmeta.errors import Problem as Problem
@@ -56,12 +59,23 @@ if TYPE_CHECKING:
     from bayesmeta.frequentist.influence.measures import influence as influence
     from bayesmeta.frequentist.influence.predicted import Blups as Blups
     from bayesmeta.frequentist.influence.predicted import blups as blups
+    from bayesmeta.inference.average import ModelAverage as ModelAverage
+    from bayesmeta.inference.average import average as average
+    from bayesmeta.inference.bayes_factor import BayesFactor as BayesFactor
+    from bayesmeta.inference.bayes_factor import bayes_factor as bayes_factor
     from bayesmeta.inference.fit import fit as fit
     from bayesmeta.inference.fit import supported_engines as supported_engines
+    from bayesmeta.inference.natural_mean import NaturalMean as NaturalMean
+    from bayesmeta.inference.natural_mean import natural_mean as natural_mean
     from bayesmeta.inference.posterior import Posterior as Posterior
     from bayesmeta.likelihoods import LIKELIHOODS as LIKELIHOODS
     from bayesmeta.likelihoods import BinomialLikelihood as BinomialLikelihood
+    from bayesmeta.likelihoods import ConditionalLikelihood as ConditionalLikelihood
+    from bayesmeta.likelihoods import CorrelationLikelihood as CorrelationLikelihood
     from bayesmeta.likelihoods import NormalLikelihood as NormalLikelihood
+    from bayesmeta.likelihoods import OneArmLikelihood as OneArmLikelihood
+    from bayesmeta.likelihoods import PoissonLikelihood as PoissonLikelihood
+    from bayesmeta.likelihoods import StudentLikelihood as StudentLikelihood
     from bayesmeta.model import Model as Model
     from bayesmeta.printed import Printed as Printed
     from bayesmeta.priors import PRIORS as PRIORS
@@ -81,6 +95,10 @@ if TYPE_CHECKING:
     from bayesmeta.priors import Truncated as Truncated
     from bayesmeta.priors import Uniform as Uniform
     from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.random_effects import NormalRandomEffects as NormalRandomEffects
+    from bayesmeta.random_effects import OutlierRandomEffects as OutlierRandomEffects
+    from bayesmeta.random_effects import StudentRandomEffects as StudentRandomEffects
+    from bayesmeta.random_effects import UnrelatedEffects as UnrelatedEffects
     from bayesmeta.report.forest import forest as forest
     from bayesmeta.run import run_comparison as run_comparison
     from bayesmeta.studies import Reading as Reading
@@ -92,6 +110,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "bayesmeta.checks.certify": (
+        "Certificate",
+        "certify",
+    ),
     "bayesmeta.checks.crosscheck": (
         "CrossCheck",
         "crosscheck",
@@ -118,6 +140,7 @@ _NAMES = {
         "DesignError",
         "ImproperPosteriorError",
         "ModelError",
+        "MomentError",
         "NotEstimableError",
         "NotExactError",
         "Problem",
@@ -167,15 +190,32 @@ _NAMES = {
         "TrimFill",
         "trim_and_fill",
     ),
+    "bayesmeta.inference.average": (
+        "ModelAverage",
+        "average",
+    ),
+    "bayesmeta.inference.bayes_factor": (
+        "BayesFactor",
+        "bayes_factor",
+    ),
     "bayesmeta.inference.fit": (
         "fit",
         "supported_engines",
+    ),
+    "bayesmeta.inference.natural_mean": (
+        "NaturalMean",
+        "natural_mean",
     ),
     "bayesmeta.inference.posterior": ("Posterior",),
     "bayesmeta.likelihoods": (
         "LIKELIHOODS",
         "BinomialLikelihood",
+        "ConditionalLikelihood",
+        "CorrelationLikelihood",
         "NormalLikelihood",
+        "OneArmLikelihood",
+        "PoissonLikelihood",
+        "StudentLikelihood",
     ),
     "bayesmeta.model": ("Model",),
     "bayesmeta.printed": ("Printed",),
@@ -197,6 +237,12 @@ _NAMES = {
         "Truncated",
         "Uniform",
         "parse_prior",
+    ),
+    "bayesmeta.random_effects": (
+        "NormalRandomEffects",
+        "OutlierRandomEffects",
+        "StudentRandomEffects",
+        "UnrelatedEffects",
     ),
     "bayesmeta.report.forest": ("forest",),
     "bayesmeta.run": ("run_comparison",),

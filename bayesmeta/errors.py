@@ -9,6 +9,7 @@
     ├── DesignError            the design has no solution for these rows  (also ValueError)
     ├── NotEstimableError      a frequentist estimate does not exist      (also ValueError)
     ├── ImproperPosteriorError the posterior does not integrate           (also ValueError)
+    ├── MomentError            a mean does not exist, or is not shown to
     ├── NotExactError          no exact engine for this model
     ├── AccuracyError          quadrature did not reach its tolerance
     └── SamplingError          the sampler could not run
@@ -102,6 +103,10 @@ class NotEstimableError(BayesmetaError, ValueError):
 
 class ImproperPosteriorError(BayesmetaError, ValueError):
     """The posterior does not integrate to a finite number under these priors."""
+
+
+class MomentError(BayesmetaError):
+    """A mean does not exist, or has not been shown to; medians and quantiles do."""
 
 
 class NotExactError(BayesmetaError):

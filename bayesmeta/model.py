@@ -1,7 +1,8 @@
 """The model: what is assumed, apart from any data."""
 
 import math
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,14 @@ from bayesmeta.design import Design, build_design
 from bayesmeta.effects import Correction, Measure, get_measure
 from bayesmeta.errors import ModelError
 from bayesmeta.likelihoods import LIKELIHOODS, Likelihood, StudyData
-from bayesmeta.priors import Flat, Prior, parse_prior
-from bayesmeta.random_effects import NormalRandomEffects, RandomEffects, parse_random_effects
+from bayesmeta.priors import Fixed, Flat, Prior, Truncated, Uniform, parse_prior
+from bayesmeta.random_effects import (
+    NormalRandomEffects,
+    RandomEffects,
+    TruncatedRandomEffects,
+    UnrelatedEffects,
+    parse_random_effects,
+)
 from bayesmeta.studies import StudyTable
 
 
@@ -65,13 +72,19 @@ class Model:
                 f"The heterogeneity prior {self.heterogeneity} allows a negative SD. Use "
                 f"truncated({self.heterogeneity}, 0, inf), or half_normal(scale)"
             )
+        if isinstance(self.random_effects, UnrelatedEffects) and self.heterogeneity != Fixed(0):
+            raise ModelError(
+                f"Unrelated effects have no tau, but the heterogeneity prior is "
+                f"{self.heterogeneity}. Write fixed(0) for it"
+            )
 
     def as_text(self) -> dict[str, str]:
         """Give every assumption as the text that a comparison file holds."""
         texts = {f.name: str(getattr(self, f.name)) for f in fields(self)}
-        if hasattr(self.likelihood, "baseline"):
-            texts["baseline"] = str(self.likelihood.baseline)
-        return texts
+        options = {
+            name: getattr(self.likelihood, name) for name in likelihood_options(self.likelihood)
+        }
+        return texts | {name: str(value) for name, value in options.items() if value is not None}
 
     @classmethod
     def from_text(
@@ -82,6 +95,8 @@ class Model:
         effect: str,
         heterogeneity: str,
         baseline: str | None = None,
+        baseline_of: str | None = None,
+        df: str | None = None,
         random_effects: str = "normal",
         correction: Correction = "only0",
     ) -> "Model":
@@ -90,11 +105,11 @@ class Model:
         Raises
         ------
         ModelError
-            A text is not understood, or a baseline is missing or not wanted.
+            A text is not understood, or an option of the likelihood is missing or not wanted.
         """
         return cls(
             measure=measure,
-            likelihood=read_likelihood(likelihood, baseline),
+            likelihood=read_likelihood(likelihood, baseline, baseline_of=baseline_of, df=df),
             effect=parse_prior(effect),
             heterogeneity=parse_prior(heterogeneity),
             random_effects=parse_random_effects(random_effects),
@@ -111,9 +126,32 @@ class Model:
         """
         measure = get_measure(self.measure)
         data = self.likelihood.prepare(studies, measure, self.correction)
+        domain = getattr(data, "domain", None)
         return BoundModel(
-            model=self, measure=measure, data=data, design=build_design(len(data.studies))
+            model=self if domain is None else self._cut(*domain),
+            measure=measure,
+            data=data,
+            design=build_design(len(data.studies)),
         )
+
+    def _cut(self, low: float, high: float) -> "Model":
+        """Give the model with effects within bounds: random effects and effect prior are cut."""
+        effect = self.effect
+        first, last = max(low, effect.support[0]), min(high, effect.support[1])
+        if not isinstance(self.random_effects, NormalRandomEffects):
+            raise ModelError(
+                f"{self.measure} lies in ({low:g}, {high:g}), which random effects of the form "
+                f"{self.random_effects} would leave. Use normal ones, which are cut to it"
+            )
+        if isinstance(effect, Fixed):
+            if not low < effect.value < high:
+                raise ModelError(f"{effect} is outside ({low:g}, {high:g}). Give a value within")
+        elif isinstance(effect, Flat):
+            effect = Uniform(low, high)
+        elif effect.support != (first, last):
+            whole = effect.prior if isinstance(effect, Truncated) else effect
+            effect = Truncated(whole, first, last)
+        return replace(self, effect=effect, random_effects=TruncatedRandomEffects(low, high))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,31 +187,63 @@ class BoundModel:
         return BoundModel(model=self.model, measure=self.measure, data=data, design=design)
 
 
-def read_likelihood(name: str, baseline: str | None) -> Likelihood:
-    """Make a likelihood from its name and, where it has one, the text of its baseline prior.
+def read_likelihood(name: str, baseline: str | None = None, **options: str | None) -> Likelihood:
+    """Make a likelihood from its name and the texts of its options, None where one is not given.
 
     Raises
     ------
     ModelError
-        Unknown name, a baseline that is missing, or one that is not wanted.
+        Unknown name, or an option that is missing, not wanted or not understood.
 
     Examples
     --------
-    >>> read_likelihood("binomial", "normal(0, 10)")
-    BinomialLikelihood(baseline=Normal(mean=0.0, sd=10.0))
+    >>> read_likelihood("binomial", "normal(0, 10)").baseline
+    Normal(mean=0.0, sd=10.0)
     """
     if name not in LIKELIHOODS:
         raise ModelError(f"Unknown likelihood {name!r}. Known: {', '.join(LIKELIHOODS)}")
     kind = LIKELIHOODS[name]
-    wants = "baseline" in {f.name for f in fields(kind)}
-    if wants and baseline is None:
+    wanted = likelihood_options(kind)
+    given = {key: text for key, text in {"baseline": baseline, **options}.items() if text}
+    for key, text in given.items():
+        if key not in wanted:
+            raise ModelError(f"The {name} likelihood has no {key}; leave {text!r} out")
+    if wanted.get("baseline") and "baseline" not in given:
         raise ModelError(
             f'The {name} likelihood needs a baseline prior: give baseline = "normal(0, 10)"'
         )
-    if not wants and baseline is not None:
-        raise ModelError(f"The {name} likelihood has no baseline; leave {baseline!r} out")
-    likelihood: Likelihood = kind(baseline=parse_prior(baseline)) if wants and baseline else kind()
+    read = {key: _OPTIONS[key](text) for key, text in given.items()}
+    likelihood: Likelihood = kind(**read)
     return likelihood
+
+
+def likelihood_options(likelihood: Likelihood | type[Any]) -> dict[str, bool]:
+    """Name the options of a likelihood that a comparison file holds, and tell which it needs.
+
+    Examples
+    --------
+    >>> likelihood_options(LIKELIHOODS["binomial"])
+    {'baseline': True, 'baseline_of': False}
+    """
+    return {
+        part.name: part.default is MISSING
+        for part in fields(likelihood)  # type: ignore[arg-type]
+        if part.name in _OPTIONS
+    }
+
+
+def _read_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ModelError(f"{text!r} is not a number. Give one, such as 7") from None
+
+
+_OPTIONS: dict[str, Callable[[str], Any]] = {
+    "baseline": parse_prior,
+    "baseline_of": str,
+    "df": _read_number,
+}
 
 
 def has_known_tau(model: Model) -> bool:

@@ -4,13 +4,18 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks.engines import bench_engines
+from benchmarks.batch import bench_batch
+from benchmarks.coverage import bench_coverage
+from benchmarks.engines import bench_engines, bench_forms
 from benchmarks.growth import bench_growth
 from benchmarks.imports import bench_imports
 from benchmarks.reference import bench_reference, bench_reml
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
+    "batch": bench_batch,
+    "coverage": bench_coverage,
     "engines": bench_engines,
+    "forms": bench_forms,
     "growth": bench_growth,
     "imports": bench_imports,
     "reference": bench_reference,

@@ -14,6 +14,12 @@ from bayesmeta.inference.posterior import Posterior
 from bayesmeta.likelihoods import BinomialLikelihood, Likelihood, NormalLikelihood
 from bayesmeta.model import BoundModel, Model
 from bayesmeta.priors import HalfNormal, Normal
+from bayesmeta.random_effects import (
+    NormalRandomEffects,
+    OutlierRandomEffects,
+    RandomEffects,
+    StudentRandomEffects,
+)
 from bayesmeta.studies import load
 from benchmarks.harness import compare, show
 
@@ -29,27 +35,38 @@ _ROADS: tuple[tuple[Likelihood, ExactFit], ...] = (
 def bench_engines() -> None:
     """Print both likelihoods; the NUTS runs are 4 chains of 1000 + 2000, as a fit has them."""
     for likelihood, fit_exact in _ROADS:
-        model = Model(
-            measure="OR",
-            likelihood=likelihood,
-            effect=Normal(0, 2.82),
-            heterogeneity=HalfNormal(0.5),
-        )
-        bound = model.bind(load("bcg"))
-        compiled = nutpie.compile_pymc_model(build_pymc_model(bound), freeze_model=True)
+        _bench(likelihood, NormalRandomEffects(), fit_exact)
 
-        timings = compare(
-            {
-                BASELINE: partial(fit_exact, bound),
-                "the same, and parameter table": partial(_with_parameters, fit_exact, bound),
-                "the same, and all study effects": partial(_with_effects, fit_exact, bound),
-                "NUTS, compiled before": partial(_sample, compiled),
-                "NUTS with compilation": partial(fit_nuts, bound, rng=1),
-            },
-            baseline=BASELINE,
-            rounds=5,
-        )
-        show(f"BCG, {likelihood} likelihood", timings, baseline=BASELINE)
+
+def bench_forms() -> None:
+    """Print the other forms of the random effects under the normal likelihood."""
+    for form in (StudentRandomEffects(4), OutlierRandomEffects(2)):
+        _bench(NormalLikelihood(), form, fit_grid)
+
+
+def _bench(likelihood: Likelihood, form: RandomEffects, fit_exact: ExactFit) -> None:
+    model = Model(
+        measure="OR",
+        likelihood=likelihood,
+        effect=Normal(0, 2.82),
+        heterogeneity=HalfNormal(0.5),
+        random_effects=form,
+    )
+    bound = model.bind(load("bcg"))
+    compiled = nutpie.compile_pymc_model(build_pymc_model(bound), freeze_model=True)
+
+    timings = compare(
+        {
+            BASELINE: partial(fit_exact, bound),
+            "the same, and parameter table": partial(_with_parameters, fit_exact, bound),
+            "the same, and all study effects": partial(_with_effects, fit_exact, bound),
+            "NUTS, compiled before": partial(_sample, compiled),
+            "NUTS with compilation": partial(fit_nuts, bound, rng=1),
+        },
+        baseline=BASELINE,
+        rounds=5,
+    )
+    show(f"BCG, {likelihood} likelihood, {form} random effects", timings, baseline=BASELINE)
 
 
 def _with_parameters(fit_exact: ExactFit, bound: BoundModel) -> object:

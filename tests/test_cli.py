@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 
 import bayesmeta as bm
 from bayesmeta.checks import crosscheck as crosscheck_module
+from bayesmeta.checks.certify import compare_roads
 from bayesmeta.cli import main
 from bayesmeta.cli.output import show_progress
 
@@ -70,6 +71,25 @@ def test_fit_prints_the_priors_and_says_which_are_defaults(call):
     assert status == 0
     assert "effect ~ normal(0, 2.82) (default), heterogeneity ~ half_cauchy(1)\n" in out
     assert "mu, mean effect" in out
+
+
+def test_certify_gives_its_verdict_as_exit_status_and_object(call, monkeypatch):
+    def certified(model, studies, **options):
+        exact = bm.fit(model, studies)
+        assert options["rng"] == 7
+        return compare_roads(exact, as_nuts(exact, draws=options.get("draws", 8000)))
+
+    monkeypatch.setattr("bayesmeta.cli.commands.certify.certify_model", certified)
+    words = ("certify", "bcg", "--measure", "OR", "--seed", "7")
+    status, out, _ = call(*words, "--draws", "400", "--json")
+    data = json.loads(out, parse_constant=pytest.fail)
+    assert (status, data["certified"]) == (1, False)
+    assert "give more draws" in data["sentence"]
+    assert data["model"]["heterogeneity"] == "half_normal(0.5)"
+    status, out, _ = call(*words, "--draws", "400")
+    assert status == 1
+    assert "Priors: effect ~ normal(0, 2.82) (default)" in out
+    assert "Not certified" in out
 
 
 def test_pool_prints_a_row_per_method(call):
@@ -399,7 +419,7 @@ def test_a_wrong_comparison_is_refused_and_leaves_no_file(call, tmp_path, change
     assert_refused(call("check", "spec.toml"), parts, tmp_path)
 
 
-TABLE_COMMANDS = ("fit", "pool", "effects", "bias", "influence")
+TABLE_COMMANDS = ("fit", "certify", "pool", "effects", "bias", "influence")
 
 
 @pytest.mark.parametrize("command", [*TABLE_COMMANDS, "run", "check", "data"])

@@ -131,6 +131,22 @@ def test_every_default_is_spelt_out(write, tmp_path):
         assert default in written
 
 
+@pytest.mark.parametrize("form", ["t(4)", "outliers(2)", "outliers(2, 0.1)"])
+def test_the_form_of_the_random_effects_is_read_and_written(write, tmp_path, form):
+    text = BCG.replace("[[outcome]]", f'random_effects = "{form}"\n[[outcome]]')
+    first = bm.read_comparison(write(text))
+    assert {str(model.random_effects) for model in first.models} == {form}
+    bm.write_comparison(first, tmp_path / "again.toml")
+    assert bm.read_comparison(tmp_path / "again.toml") == first
+
+
+def test_a_form_that_cannot_be_read_is_told_at_its_place(write):
+    text = BCG.replace("[[outcome]]", 'random_effects = "t(0.2)"\n[[outcome]]')
+    problem = problems_of(write(text))["model.random_effects"]
+    assert "t(0.2) cannot be used" in problem.what
+    assert "degrees of freedom from 1 on" in problem.fix
+
+
 def test_a_data_file_is_found_beside_the_comparison_and_from_another_folder(write, tmp_path):
     write(TIDY, "trials.csv")
     text = BCG.replace('"bcg"', '"trials.csv"').replace(
@@ -269,7 +285,7 @@ FAULTS = {
     "an empty title": (('"BCG vaccine"', '""'), "title", "Write title"),
     "a number for a text": (('"BCG vaccine"', "1"), "title", "Write title"),
     "a measure without its likelihood": (
-        ('"OR"', '"RD"'),
+        ('"OR"', '"PETO"'),
         "model.measure (binomial likelihood)",
         "OR",
     ),

@@ -15,6 +15,12 @@ from bayesmeta.model import read_likelihood
             heterogeneity=bm.OnTau2(bm.Truncated(bm.InverseGamma(1, 0.15), 0.01, 4)),
         ),
         bm.Model(
+            measure="OR",
+            likelihood=bm.BinomialLikelihood(bm.Normal(0, 10), baseline_of="average"),
+            effect=bm.Normal(0, 2.82),
+            heterogeneity=bm.HalfNormal(0.5),
+        ),
+        bm.Model(
             measure="RD",
             likelihood=bm.NormalLikelihood(),
             effect=bm.Flat(),
@@ -54,7 +60,11 @@ def test_a_heterogeneity_prior_of_negative_values_is_refused_with_the_remedy():
 @pytest.mark.parametrize(
     ("name", "baseline", "told"),
     [
-        ("binomail", None, "Unknown likelihood 'binomail'. Known: normal, binomial"),
+        (
+            "binomail",
+            None,
+            "Unknown likelihood 'binomail'. Known: normal, binomial, conditional",
+        ),
         ("binomial", None, "needs a baseline prior"),
         ("normal", "normal(0, 10)", "has no baseline"),
     ],

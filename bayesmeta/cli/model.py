@@ -8,10 +8,11 @@ from cyclopts import Parameter
 
 from bayesmeta.effects import Correction, compute_effects, get_measure
 from bayesmeta.errors import ModelError
-from bayesmeta.model import Model
+from bayesmeta.likelihoods import LIKELIHOODS, NormalLikelihood
+from bayesmeta.model import Model, likelihood_options
 from bayesmeta.studies import StudyTable
 
-BASELINE = "normal(0, 10)"  # documented default prior of the control arm's log odds
+BASELINE = "normal(0, 10)"  # documented default prior of a study's level of risk
 
 
 @Parameter(name="*")
@@ -19,7 +20,7 @@ BASELINE = "normal(0, 10)"  # documented default prior of the control arm's log 
 class ModelWords:
     """Options of every command that takes a Bayesian model."""
 
-    likelihood: Annotated[str, Parameter(help="normal or binomial.")] = "normal"
+    likelihood: Annotated[str, Parameter(help=f"One of {', '.join(LIKELIHOODS)}.")] = "normal"
     effect_prior: Annotated[
         str | None,
         Parameter(help='Of the mean effect on the analysis scale, such as "normal(0, 2.82)".'),
@@ -30,7 +31,8 @@ class ModelWords:
     baseline_prior: Annotated[
         str | None,
         Parameter(
-            help=f'Of the control arm\'s log odds, binomial likelihood; "{BASELINE}" if not given.'
+            help="Of a study's level of risk, in log odds (binomial), or of rates, in logarithms "
+            f'(poisson); "{BASELINE}" if not given.'
         ),
     ] = None
     correction: Annotated[
@@ -90,7 +92,7 @@ class ModelWords:
             "effect": (self.effect_prior, measure.default_effect_prior),
             "heterogeneity": (self.tau_prior, measure.default_heterogeneity_prior),
         }
-        if self.likelihood == "binomial":
+        if "baseline" in likelihood_options(LIKELIHOODS.get(self.likelihood, NormalLikelihood)):
             choices["baseline"] = (self.baseline_prior, BASELINE)
         elif self.baseline_prior is not None:
             raise ModelError(

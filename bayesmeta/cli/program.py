@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from bayesmeta import __version__
 from bayesmeta.cli.commands.bias import bias
+from bayesmeta.cli.commands.certify import certify
 from bayesmeta.cli.commands.comparisons import check, run
 from bayesmeta.cli.commands.data import data
 from bayesmeta.cli.commands.effects import effects
@@ -23,7 +24,7 @@ app = App(
     version=__version__,
     default_parameter=Parameter(negative=()),
 )
-for command in (run, fit, pool, effects, bias, influence, check, data):
+for command in (run, fit, certify, pool, effects, bias, influence, check, data):
     app.command(command)
 
 

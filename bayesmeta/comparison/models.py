@@ -1,15 +1,14 @@
 """The table `model`: one model per likelihood."""
 
-from dataclasses import fields
-from typing import Any, cast
+from typing import cast, get_args
 
 from bayesmeta.comparison.section import Section, as_problem
 from bayesmeta.effects import CORRECTIONS, MEASURES, Correction
 from bayesmeta.errors import ModelError
-from bayesmeta.likelihoods import LIKELIHOODS
-from bayesmeta.model import Model, read_likelihood
+from bayesmeta.likelihoods import LIKELIHOODS, BaselineOf
+from bayesmeta.model import Model, likelihood_options, read_likelihood
 from bayesmeta.priors import Prior, parse_prior
-from bayesmeta.random_effects import RANDOM_EFFECTS
+from bayesmeta.random_effects import RandomEffects, parse_random_effects
 
 
 def read_models(section: Section | None) -> tuple[Model, ...]:
@@ -24,23 +23,30 @@ def read_models(section: Section | None) -> tuple[Model, ...]:
         section, "heterogeneity", example.default_heterogeneity_prior or "half_normal(0.5)"
     )
     correction = section.choice("correction", tuple(CORRECTIONS), default="only0")
-    form = section.choice("random_effects", tuple(RANDOM_EFFECTS), default="normal")
-    baseline = _read_baseline(section, likelihoods or ())
+    form = _read_random_effects(section)
+    options = _read_options(section, likelihoods or ())
     section.close()
-    if section.problems or measure is None or effect is None or heterogeneity is None:
+    if (
+        section.problems
+        or measure is None
+        or effect is None
+        or heterogeneity is None
+        or form is None
+    ):
         return ()
     models = []
     for name in likelihoods or ():
         place = "baseline"
         try:
-            likelihood = read_likelihood(name, baseline if _has_baseline(name) else None)
+            wanted = likelihood_options(LIKELIHOODS[name])
+            likelihood = read_likelihood(name, **{key: options[key] for key in wanted})
             place = "heterogeneity"
             model = Model(
                 measure=measure,
                 likelihood=likelihood,
                 effect=effect,
                 heterogeneity=heterogeneity,
-                random_effects=RANDOM_EFFECTS[form or ""](),
+                random_effects=form,
                 correction=cast(Correction, correction),
             )
         except ModelError as error:
@@ -50,21 +56,38 @@ def read_models(section: Section | None) -> tuple[Model, ...]:
     return tuple(models)
 
 
-def _read_baseline(section: Section, likelihoods: tuple[str, ...]) -> str | None:
-    """Read the baseline prior, required by some likelihoods and refused by the others."""
-    wanted = any(_has_baseline(name) for name in likelihoods)
-    if likelihoods and not wanted and "baseline" in section.values:
-        section.known.append("baseline")
-        what = f"not used by {', '.join(likelihoods)}"
-        section.fault("baseline", what, "Remove it, or add binomial.")
+def _read_options(section: Section, likelihoods: tuple[str, ...]) -> dict[str, str | None]:
+    """Read what belongs to single likelihoods: required by some, refused by those without it."""
+    wanted = [likelihood_options(LIKELIHOODS[name]) for name in likelihoods]
+    texts: dict[str, str | None] = {}
+    for key in ("baseline", "baseline_of", "df"):
+        if likelihoods and key in section.values and not any(key in options for options in wanted):
+            section.known.append(key)
+            users = [name for name, kind in LIKELIHOODS.items() if key in likelihood_options(kind)]
+            what, fix = f"not used by {', '.join(likelihoods)}", f"Remove it, or add {users[0]}."
+            section.fault(key, what, fix)
+            continue
+        if key == "baseline":
+            required = any(options.get(key, False) for options in wanted)
+            prior = _read_prior(section, key, "normal(0, 10)", required=required)
+            texts[key] = None if prior is None else str(prior)
+        elif key == "baseline_of":
+            known = get_args(BaselineOf.__value__)
+            texts[key] = section.choice(key, known, default="") or None
+        else:
+            texts[key] = section.text(key, "7", required=False)
+    return texts
+
+
+def _read_random_effects(section: Section) -> RandomEffects | None:
+    text = section.text("random_effects", "normal", required=False)
+    if text is None:
+        return None if "random_effects" in section.values else parse_random_effects("normal")
+    try:
+        return parse_random_effects(text)
+    except ModelError as error:
+        section.problems.append(as_problem(section.place("random_effects"), error))
         return None
-    prior = _read_prior(section, "baseline", "normal(0, 10)", required=wanted)
-    return None if prior is None else str(prior)
-
-
-def _has_baseline(likelihood: str) -> bool:
-    kind: type[Any] = LIKELIHOODS[likelihood]
-    return "baseline" in [part.name for part in fields(kind)]
 
 
 def _read_prior(section: Section, key: str, example: str, *, required: bool = True) -> Prior | None:

@@ -43,6 +43,8 @@ _MODEL = (
     "effect",
     "heterogeneity",
     "baseline",
+    "baseline_of",
+    "df",
     "correction",
     "random_effects",
 )

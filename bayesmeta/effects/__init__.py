@@ -6,7 +6,7 @@ from bayesmeta.effects.contrast import GEN, HR, contrast_effects
 from bayesmeta.effects.correlation import COR, ZCOR, correlation_effects
 from bayesmeta.effects.measure import Correction, Effects, Measure
 from bayesmeta.effects.paired import MC, SMCC, SMCR, paired_effects
-from bayesmeta.effects.rates import IRD, IRR, rate_effects
+from bayesmeta.effects.rates import IRD, IRLN, IRR, rate_effects, single_rate_effects
 from bayesmeta.effects.single import PAS, PFT, PLN, PLO, PR, single_effects
 from bayesmeta.effects.trial_design import with_trial_design
 from bayesmeta.errors import ModelError
@@ -41,6 +41,7 @@ MEASURES: dict[str, Measure] = {
         VR,
         IRR,
         IRD,
+        IRLN,
         PLO,
         PR,
         PLN,
@@ -160,6 +161,9 @@ def _plain_effects(studies: StudyTable, chosen: Measure, correction: Correction)
         return correlation_effects(studies.correlations(), chosen, source=source)
     if studies.layout == "rates":
         return rate_effects(studies.rates(), chosen, correction=correction, source=source)
+    if studies.layout == "single_rates":
+        rates = studies.single_rates()
+        return single_rate_effects(rates, chosen, correction=correction, source=source)
     if studies.layout == "single":
         return single_effects(studies.single(), chosen, correction=correction, source=source)
     return binary_effects(studies.two_arm(), chosen, correction=correction, source=source)

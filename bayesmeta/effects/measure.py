@@ -33,7 +33,8 @@ class Measure:
         Data to (y, v), effects and sampling variances on the analysis scale; any shape. Data are,
         treated then control, "binary": (a, b, c, d), events and non-events; "means": (m1, sd1,
         n1, m2, sd2, n2); "rates": (x1, t1, x2, t2); "single": (x, m), events and non-events;
-        "paired": (m1, sd1, m2, sd2, n, r); "correlation": (r, n). None where effects are given.
+        "single_rates": (x, t); "paired": (m1, sd1, m2, sd2, n, r); "correlation": (r, n). None
+        where effects are given.
     shared : callable or None
         The same data to loadings (factor, row) of the control arm: see `shared_control`. None
         where the covariance of effects with one control arm is not known.

@@ -9,7 +9,7 @@ from bayesmeta.effects.estimable import correct_zeros, estimable_effects
 from bayesmeta.effects.measure import Correction, Effects, Measure
 from bayesmeta.effects.shared_control import of_log_rate_ratio, of_rate_difference
 from bayesmeta.scales import IDENTITY, LOG, FloatArray
-from bayesmeta.studies.arrays import TwoArmRates
+from bayesmeta.studies.arrays import SingleRates, TwoArmRates
 
 
 def log_rate_ratio(
@@ -68,6 +68,28 @@ def rate_difference(
     return x1 / t1 - x2 / t2, x1 / t1 / t1 + x2 / t2 / t2
 
 
+def log_rate(x: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Log incidence rate of one group and its variance (Poisson).
+
+    Parameters
+    ----------
+    x, t : (...)
+        Events and person-time.
+
+    Returns
+    -------
+    y, v : (...)
+        log(x/t), per unit of the person-time, and 1/x.
+
+    Examples
+    --------
+    >>> y, v = log_rate(*np.array([4.0, 100.0]))
+    >>> round(float(y), 6), float(v)
+    (-3.218876, 0.25)
+    """
+    return np.log(x / t), 1 / x
+
+
 IRR = Measure(
     name="IRR",
     label="incidence rate ratio",
@@ -84,6 +106,55 @@ IRD = Measure(
     compute=rate_difference,
     shared=of_rate_difference,
 )
+
+IRLN = Measure(
+    name="IRLN",
+    label="incidence rate",
+    scale=LOG,
+    layout="single_rates",
+    compute=log_rate,
+    transformed="log rate",
+)
+
+
+def single_rate_effects(
+    rates: SingleRates, measure: Measure, *, correction: Correction, source: str
+) -> Effects:
+    """Compute the effects of one group with person-time under a zero rule.
+
+    Parameters
+    ----------
+    rates : SingleRates
+        Events and person-time.
+    measure : Measure
+        One that is computed from them.
+    correction : {"only0", "all", "none"}
+        1/2 is added to the events of groups without one, of all groups, or of none.
+    source : str
+        Name of the table, for messages.
+
+    Returns
+    -------
+    Effects
+        With the rule, the rows that it touched, and notes that say so.
+
+    Raises
+    ------
+    StudyTableError
+        Studies whose effect is infinite or has no variance; with "none" only.
+    """
+    events = rates.events.astype(np.float64)
+    corrected = correct_zeros(events == 0, measure, correction)
+    return estimable_effects(
+        rates.study,
+        (events + corrected / 2, rates.time),
+        measure,
+        source=source,
+        fix="Use correction='only0', or drop the study.",
+        correction=correction,
+        corrected=corrected,
+        added="1/2 added to the events",
+    )
 
 
 def rate_effects(

@@ -1,5 +1,6 @@
 """Many normal-normal models at once: arrays in, arrays out, one posterior a row of the batch."""
 
+import os
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,12 +21,14 @@ from bayesmeta.inference.gaussian_nodes import (
 )
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.propriety import TailOrder, order_tails
-from bayesmeta.inference.quadrature import FIRST_NODES, SupportMap
+from bayesmeta.inference.quadrature import SupportMap
+from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.priors import Fixed, Flat, Normal, Prior
 from bayesmeta.scales import FloatArray
 
-_CHUNK = 64
-_LAST_NODES = 2049
+_CHUNK = 128
+_FIRST_NODES, _LAST_NODES = 97, 1537  # the first are enough for nearly all of a batch
 
 type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 type IndexArray = np.ndarray[tuple[int], np.dtype[np.intp]]
@@ -36,7 +39,9 @@ class BatchFit:
     """Posteriors of a batch; all arrays (batch,), quantiles (batch, 3) at 2.5%, 50% and 97.5%.
 
     `error` is the bound of the numerical error as in `Accuracy`; a row with ``ok`` False did not
-    meet the tolerance, and all of it is nan but the error reached.
+    meet the tolerance, and all of it is nan but the error reached. `cdf` (batch, 4) holds
+    P(X <= point) of mu, tau, theta_new and the first row's true effect at the points that were
+    asked for; nan where none were.
     """
 
     mu_mean: FloatArray
@@ -50,10 +55,12 @@ class BatchFit:
     theta_new_sd: FloatArray
     theta_new_quantiles: FloatArray
     log_marginal_likelihood: FloatArray
+    cdf: FloatArray
     error: FloatArray
     ok: BoolArray
 
 
+@on_one_blas_thread
 def fit_batch(
     y: FloatArray,
     v: FloatArray,
@@ -61,6 +68,7 @@ def fit_batch(
     effect: Prior,
     heterogeneity: Prior,
     keep: BoolArray | None = None,
+    at: FloatArray | None = None,
     tol: float = 1e-8,
 ) -> BatchFit:
     """Exact posteriors of many normal-normal models with the same priors.
@@ -73,6 +81,9 @@ def fit_batch(
     heterogeneity : Prior
     keep : (batch, row), optional
         Rows that count; the others are masked by zero weight (ragged batches, leave-one-out).
+    at : (batch, 4), optional
+        Points of mu, tau, theta_new and the true effect of row 0 (a row that counts) at which the
+        posterior probability of lying below is wanted: the PIT, where they are the truth.
     tol : float
         As for `fit`.
 
@@ -95,6 +106,10 @@ def fit_batch(
     array([0.338, 0.141, 0.296])
     """
     y, v, keep = _check(y, v, keep)
+    if at is not None and np.shape(at) != (len(y), 4):
+        raise ModelError(f"Points for the cdfs need the shape ({len(y)}, 4), not {np.shape(at)}")
+    if at is not None and not keep[:, 0].all():
+        raise ModelError("Points for the cdfs need row 0 of every model to count; keep masks it")
     if not isinstance(effect, Normal | Flat | Fixed):
         raise NotExactError(f"A batch needs a normal, flat or fixed effect prior, not {effect}")
     fewest = int(keep.sum(axis=1).min())
@@ -106,11 +121,21 @@ def fit_batch(
             f"a model with {fewest} studies does not integrate; use proper priors"
         )
     out = _empty(len(y))
-    for begin in range(0, len(y), _CHUNK):  # a chunk of models, to stay within the cache
-        part = np.arange(begin, min(begin + _CHUNK, len(y)))
+    from concurrent.futures import ThreadPoolExecutor
+
+    typical = (keep * np.log(v)).sum(axis=1) / np.maximum(keep.sum(axis=1), 1)
+    order = np.argsort(typical, kind="stable")  # models of one chunk share their unit of tau
+
+    def fit_part(begin: int) -> None:
+        part = order[begin : begin + _CHUNK]
         data = _standardise(y[part], v[part], keep[part], effect)
         unit = float(np.sqrt(np.median(v[part][keep[part]])))
-        _fit_chunk(out, part, data, heterogeneity, unit, tails, tol)
+        points = None if at is None else np.asarray(at, dtype=float)[part]
+        _fit_chunk(out, part, data, heterogeneity, unit, tails, tol, points)
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for _ in pool.map(fit_part, range(0, len(y), _CHUNK)):
+            pass
     return BatchFit(ok=np.isfinite(out["mu_quantiles"][:, 1]), **out)
 
 
@@ -122,24 +147,31 @@ def _fit_chunk(
     unit: float,
     tails: TailOrder,
     tol: float,
+    points: FloatArray | None,
 ) -> None:
     """Fit the models of one chunk into rows `index`; only the unconverged are refined."""
     if heterogeneity.support[0] == heterogeneity.support[1]:
-        nodes = known_node(data, heterogeneity)
-        _store(out, index, data, nodes, None, tails, np.zeros(len(index)))
+        answer = _answer(data, known_node(data, heterogeneity), None, tails, points)
+        for name, values in answer.items():
+            out[name][index] = values
         return
     coordinate = tau_map(heterogeneity, unit)
     low, high = place_nodes(data, heterogeneity, coordinate, tails)
-    todo, n = np.arange(len(index)), FIRST_NODES
+    todo, n = np.arange(len(index)), _FIRST_NODES
     while len(todo) and n <= _LAST_NODES:
         part = _take(data, todo)
         nodes = evaluate_nodes(part, heterogeneity, coordinate, low[todo], high[todo], n)
-        error = _measure(part, nodes, coordinate, tails)
-        out["error"][index[todo]] = error
-        done = error <= tol
-        if done.any():
-            rows, kept = index[todo[done]], _take(part, done)
-            _store(out, rows, kept, _take_nodes(nodes, done), coordinate, tails, error[done])
+        out["error"][index[todo]] = nodes.spectrum
+        near = nodes.spectrum <= tol
+        done = np.zeros(len(todo), dtype=bool)
+        if near.any():
+            wanted = None if points is None else points[todo[near]]
+            answer = _answer(_take(part, near), _take_nodes(nodes, near), coordinate, tails, wanted)
+            out["error"][index[todo[near]]] = answer["error"]
+            met = answer["error"] <= tol
+            done[near] = met
+            for name, values in answer.items():
+                out[name][index[todo[done]]] = values[met]
         todo, n = todo[~done], 2 * n - 1
 
 
@@ -193,6 +225,8 @@ def _take(data: Rotated, index: IndexArray | BoolArray) -> Rotated:
 
 def _take_nodes(nodes: Nodes, index: BoolArray) -> Nodes:
     """Give the nodes of the models at `index`."""
+    if index.all():
+        return nodes
     given = Conditional(
         **{f.name: getattr(nodes.given, f.name)[index] for f in fields(Conditional)}
     )
@@ -201,66 +235,86 @@ def _take_nodes(nodes: Nodes, index: BoolArray) -> Nodes:
 
 
 def _normals(data: Rotated, nodes: Nodes) -> tuple[FloatArray, FloatArray]:
-    """Means and sds of mu and theta_new at the nodes, (batch, 2, node) each."""
+    """Means and sds of mu and theta_new at the nodes, (batch, 2, node)."""
     mean = np.broadcast_to(data.offset, nodes.tau.shape)
     variance = np.zeros_like(nodes.tau)
-    if data.X.shape[-1]:
+    if nodes.given.beta.shape[-1]:
         mean = mean + nodes.given.beta[..., 0]
         variance = nodes.given.cov[..., 0, 0]
     sds = np.sqrt(np.stack([variance, variance + nodes.tau**2], axis=1))
-    return np.stack([mean, mean], axis=1), sds
-
-
-def _measure(data: Rotated, nodes: Nodes, coordinate: SupportMap, tails: TailOrder) -> FloatArray:
-    """Numerical error of every model, (batch,)."""
-    means, sds = _normals(data, nodes)
-    free = (sds > 0).all(axis=(0, 2))
-    has_mean, has_sd = (
-        np.array([tails.has_moment(m, of_mu=True), tails.has_moment(m)])[free] for m in (1, 2)
-    )
-    of_normals = normal_errors(means[:, free], sds[:, free], has_mean, has_sd, nodes)
-    error = np.maximum(nodes.spectrum, of_normals)
-    return np.maximum(error, tau_errors(tau_marginal(nodes, coordinate, tails), nodes, tails))
+    return np.broadcast_to(mean[:, None], sds.shape), sds
 
 
 def _empty(size: int) -> dict[str, FloatArray]:
     shapes = {
         f.name: (size, 3) if f.name.endswith("quantiles") else (size,) for f in fields(BatchFit)
     }
+    shapes["cdf"] = (size, 4)
     del shapes["ok"]
     return {name: np.full(shape, np.nan) for name, shape in shapes.items()}
 
 
-def _store(
-    out: dict[str, FloatArray],
-    index: IndexArray,
+def _first_effect(data: Rotated, nodes: Nodes) -> NormalMixture:
+    """Give the true effect of row 0 at each node, (batch, node)."""
+    given, lam = nodes.given, data.lam[:, :1]
+    w = 1 / (1 + nodes.tau**2 * lam)
+    x = data.X[:, 0] if given.beta.shape[-1] else np.zeros((len(lam), 0))
+    fitted = w * (data.z[:, :1] - (given.beta * x[:, None]).sum(axis=-1))
+    pull = w[..., None] * x[:, None]
+    variance = 1 - w + np.einsum("bnp,bnpq,bnq->bn", pull, given.cov, pull)
+    # in rotated coordinates z + X offset is y / root(v), so that y itself is not needed
+    level = data.z[:, :1] / np.sqrt(lam) + data.offset
+    means = level - fitted / np.sqrt(lam)
+    return NormalMixture(means=means, sds=np.sqrt(variance / lam), weights=nodes.mass)
+
+
+def _answer(
     data: Rotated,
     nodes: Nodes,
     coordinate: SupportMap | None,
     tails: TailOrder,
-    error: FloatArray,
-) -> None:
-    """Write what is reported of converged models into the output arrays."""
+    points: FloatArray | None,
+) -> dict[str, FloatArray]:
+    """Give everything that is reported of models at these nodes, and its error, (batch, ...)."""
     means, sds = _normals(data, nodes)
-    mu, new = (
-        NormalMixture(
-            means=means[:, i],
-            sds=sds[:, i],
-            weights=nodes.mass,
-            has_mean=tails.has_moment(1, of_mu=i == 0),
-            has_sd=tails.has_moment(2, of_mu=i == 0),
-        )
-        for i in (0, 1)
+    normals = NormalMixture(means=means, sds=sds, weights=nodes.mass[:, None])
+    has_mean, has_sd = (
+        np.array([tails.has_moment(m, of_mu=True), tails.has_moment(m)]) for m in (1, 2)
     )
-    tau = (
-        NormalMixture(means=nodes.tau, sds=np.zeros_like(nodes.tau), weights=nodes.mass)
-        if coordinate is None
-        else tau_marginal(nodes, coordinate, tails)
+    quantiles = normals.quantile(PROBS)  # (batch, 2, 3)
+    tau: NormalMixture | SincDensity
+    if coordinate is None:
+        tau = NormalMixture(means=nodes.tau, sds=np.zeros_like(nodes.tau), weights=nodes.mass)
+        tau_quantiles, error = tau.quantile(PROBS), np.zeros(len(means))
+    else:
+        tau = tau_marginal(nodes, coordinate, tails)
+        tau_quantiles = tau.quantile(PROBS)
+        error = np.maximum(nodes.spectrum, tau_errors(tau, tau_quantiles, nodes, tails))
+        free = slice(None) if nodes.given.beta.shape[-1] else slice(1, None)  # mu may be known
+        part = NormalMixture(means=means[:, free], sds=sds[:, free], weights=nodes.mass[:, None])
+        moved = normal_errors(part, has_mean[free], has_sd[free], nodes, quantiles[:, free])
+        error = np.maximum(error, moved)
+    mean, sd = (
+        np.where(has, moment, np.nan)
+        for has, moment in ((has_mean, normals.mean), (has_sd, normals.sd))
     )
-    for name, marginal in (("mu", mu), ("tau", tau), ("theta_new", new)):
-        out[f"{name}_mean"][index] = marginal.mean
-        out[f"{name}_sd"][index] = marginal.sd
-        out[f"{name}_quantiles"][index] = marginal.quantile(PROBS)
-    out["mu_below_zero"][index] = mu.cdf(0.0)
-    out["log_marginal_likelihood"][index] = nodes.log_evidence
-    out["error"][index] = error
+    mu, new = (NormalMixture(means=means[:, i], sds=sds[:, i], weights=nodes.mass) for i in (0, 1))
+    cdf = np.full((len(means), 4), np.nan)
+    if points is not None:
+        for j, marginal in enumerate((mu, tau, new, _first_effect(data, nodes))):
+            cdf[:, j] = marginal.cdf(points[:, j, None])[:, 0]
+    return {
+        "cdf": cdf,
+        "mu_mean": mean[:, 0],
+        "mu_sd": sd[:, 0],
+        "mu_quantiles": quantiles[:, 0],
+        "mu_below_zero": mu.cdf(0.0),
+        "tau_mean": tau.mean,
+        "tau_sd": tau.sd,
+        "tau_quantiles": tau_quantiles,
+        "theta_new_mean": mean[:, 1],
+        "theta_new_sd": sd[:, 1],
+        "theta_new_quantiles": quantiles[:, 1],
+        "log_marginal_likelihood": nodes.log_evidence,
+        "error": error,
+    }

@@ -8,9 +8,11 @@ from bayesmeta.inference.gaussian import fit_gaussian
 from bayesmeta.inference.grid import fit_grid
 from bayesmeta.inference.nuts import Progress, fit_nuts, silent
 from bayesmeta.inference.posterior import EngineName, Posterior
+from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.likelihoods import NormalLikelihood
 from bayesmeta.model import Model
 from bayesmeta.priors import Fixed, Flat, Normal
+from bayesmeta.random_effects import NormalRandomEffects, UnrelatedEffects
 from bayesmeta.studies import StudyTable
 
 type Engine = Literal["exact", "gaussian", "grid", "nuts"]
@@ -26,6 +28,7 @@ class NutsOptions(TypedDict, total=False):
     tune: int
     chains: int
     target_accept: float
+    sampler: SamplerName
 
 
 def fit(
@@ -54,7 +57,8 @@ def fit(
     progress : Progress
         Told of the stages of a NUTS run.
     **options
-        `draws`, `tune` (per chain), `chains` and `target_accept`, for "nuts" only: see `fit_nuts`.
+        `draws`, `tune` (per chain), `chains`, `target_accept` and `sampler` ("nutpie" or "pymc"),
+        for "nuts" only: see `fit_nuts`.
 
     Returns
     -------
@@ -117,6 +121,12 @@ def supported_engines(model: Model) -> tuple[EngineName, ...]:
     ('grid', 'nuts')
     """
     normal = isinstance(model.likelihood, NormalLikelihood)
-    if normal and isinstance(model.effect, Normal | Flat | Fixed):
+    if isinstance(model.random_effects, UnrelatedEffects):
+        return ("gaussian",)
+    if (
+        isinstance(model.random_effects, NormalRandomEffects)
+        and normal
+        and isinstance(model.effect, Normal | Flat | Fixed)
+    ):
         return ("gaussian", "grid", "nuts")
     return ("grid", "nuts")

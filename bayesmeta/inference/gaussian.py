@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.gaussian_nodes import (
+    PROBS,
     Conditional,
     Nodes,
     Rotated,
@@ -21,18 +22,23 @@ from bayesmeta.inference.gaussian_nodes import (
     tau_errors,
     tau_map,
     tau_marginal,
+    weigh_rows,
 )
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.posterior import Accuracy, Draws, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import FIRST_NODES, LAST_NODES, SupportMap
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.threads import on_one_blas_thread
+from bayesmeta.inference.unrelated import fit_unrelated
 from bayesmeta.likelihoods import NormalData, NormalLikelihood
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed, Flat, Normal
+from bayesmeta.random_effects import NormalRandomEffects, UnrelatedEffects
 from bayesmeta.scales import FloatArray
 
-_CHUNK = 64
+_CHUNK = 128
+_CELLS = 1 << 15  # numbers (row, node) held at once: 256 kB, within the cache
 
 
 def require_supported(bound: BoundModel) -> NormalData:
@@ -54,9 +60,15 @@ def require_supported(bound: BoundModel) -> NormalData:
             f"The Gaussian engine needs a normal, flat or fixed effect prior, not {model.effect}. "
             'engine="exact" chooses the engine that fits'
         )
+    if not isinstance(model.random_effects, NormalRandomEffects):
+        raise NotExactError(
+            f"The Gaussian engine needs normal random effects, not {model.random_effects}. "
+            'engine="exact" chooses the engine that fits'
+        )
     return data
 
 
+@on_one_blas_thread
 def fit_gaussian(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     """Exact posterior of a normal-normal model, with its own error bound.
 
@@ -76,6 +88,8 @@ def fit_gaussian(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     AccuracyError
         The tolerance was not met.
     """
+    if isinstance(bound.model.random_effects, UnrelatedEffects):
+        return fit_unrelated(bound, tol=tol)
     data = require_supported(bound)
     tails = find_tail_order(bound)
     prior = bound.model.heterogeneity
@@ -113,22 +127,31 @@ def _rounding_floor(data: NormalData, posterior: Posterior) -> float:
 
 
 def _study_moments(
-    data: Rotated, M: FloatArray, y: FloatArray, given: Conditional
+    data: Rotated, M: FloatArray, y: FloatArray, given: Conditional, tau: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and sd of each true effect at each node, (row, node)."""
-    fitted = given.w * given.residual  # (node, row)
-    kept = 1 - given.w  # tau^2 lam / (1 + tau^2 lam)
-    pull = given.w[..., None] * data.X  # (node, row, coefficient)
-    if M.ndim == 1:
-        mean = y - M * fitted
-        back = M[:, None] * pull
-        inner = M**2 * kept
-    else:
-        mean = y - fitted @ M.T
-        back = M @ pull
-        inner = kept @ (M**2).T
-    variance = inner + np.einsum("nrp,npq,nrq->nr", back, given.cov, back)
-    return mean.T, np.sqrt(variance).T
+    nodes, p = given.beta.shape
+    mean, sd = np.empty((len(y), nodes)), np.empty((len(y), nodes))
+    lam, z, X = data.lam[:, None], data.z[:, None], data.X
+    chunk = len(y) if M.ndim == 2 else max(1, _CELLS // nodes)
+    for begin in range(0, len(y), chunk):  # a chunk of rows, to stay within the cache
+        i = slice(begin, begin + chunk)
+        w = 1 / (1 + tau**2 * lam[i])  # (row, node)
+        fitted = w * (z[i] - X[i] @ given.beta.T)
+        pull = [w * X[i, j, None] for j in range(p)]
+        if M.ndim == 1:
+            mean[i] = y[i, None] - M[i, None] * fitted
+            back = [M[i, None] * column for column in pull]
+            variance = M[i, None] ** 2 * (1 - w)
+        else:
+            mean[i] = y[:, None] - M @ fitted
+            back = [M @ column for column in pull]
+            variance = M**2 @ (1 - w)
+        for j in range(p):
+            for k in range(p):
+                variance += back[j] * given.cov[:, j, k] * back[k]
+        sd[i] = np.sqrt(variance)
+    return mean, sd
 
 
 def _assemble(
@@ -155,7 +178,7 @@ def _assemble(
         )
     else:
         tau = tau_marginal(nodes, coordinate, tails)
-    theta_mean, theta_sd = _study_moments(rotated, M, bound.data.y, given)
+    theta_mean, theta_sd = _study_moments(rotated, M, bound.data.y, given, nodes.tau)
     evidence = float(nodes.log_evidence)
     return Posterior(
         bound=bound,
@@ -189,17 +212,21 @@ def _measure_error(posterior: Posterior, nodes: Nodes, tails: TailOrder) -> floa
     parts = [m for m in mixtures if isinstance(m, NormalMixture) and np.all(m.sds > 0)]
     error = float(nodes.spectrum)
     if parts:
-        rows = [np.broadcast_arrays(np.atleast_2d(m.means), np.atleast_2d(m.sds)) for m in parts]
-        means, sds = (np.concatenate(side) for side in zip(*rows, strict=True))
-        count = [len(row[0]) for row in rows]
+        means, sds = (
+            np.concatenate([np.atleast_2d(getattr(m, name)) for m in parts])
+            for name in ("means", "sds")
+        )
+        count = [len(np.atleast_2d(m.means)) for m in parts]
         has_mean = np.repeat([m.has_mean for m in parts], count)
         has_sd = np.repeat([m.has_sd for m in parts], count)
         for begin in range(0, len(means), _CHUNK):  # a chunk of studies, to stay within the cache
-            part = slice(begin, begin + _CHUNK)
-            of_part = normal_errors(means[part], sds[part], has_mean[part], has_sd[part], nodes)
+            i = slice(begin, begin + _CHUNK)
+            part = NormalMixture(means=means[i], sds=sds[i], weights=nodes.mass)
+            of_part = normal_errors(part, has_mean[i], has_sd[i], nodes)
             error = max(error, float(of_part))
     assert isinstance(posterior.tau, SincDensity)
-    return max(error, float(tau_errors(posterior.tau, nodes, tails)))
+    about = posterior.tau.quantile(PROBS, close=0.5)
+    return max(error, float(tau_errors(posterior.tau, about, nodes, tails)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -223,8 +250,9 @@ class GaussianJoint:
             beta = beta + given.beta + (root @ rng.standard_normal((n, p, 1)))[..., 0]
         mu = beta[:, 0]
         residual = self.rotated.z - (beta[:, :p] - self.rotated.offset[:p]) @ self.rotated.X.T
-        noise = np.sqrt(1 - given.w) * rng.standard_normal(given.w.shape)
-        inner = noise - given.w * residual
+        w = weigh_rows(tau, self.rotated.lam)
+        noise = np.sqrt(1 - w) * rng.standard_normal(w.shape)
+        inner = noise - w * residual
         theta = self.bound.data.y + (inner * self.M if self.M.ndim == 1 else inner @ self.M.T)
         theta_new = mu + tau * rng.standard_normal(n)
         return Draws(

@@ -8,6 +8,7 @@ that every node of tau costs a vector whatever S is. All kernels take leading ba
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.propriety import TailOrder
@@ -20,6 +21,8 @@ type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 PROBS = np.array([0.025, 0.5, 0.975])
 _LOG_2PI = float(np.log(2 * np.pi))
+_NEAR = 0.5 * np.minimum(PROBS, 1 - PROBS)
+_CELLS = 1 << 16  # numbers (..., node, row) held at once: 512 kB, within the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,14 +63,12 @@ class Rotated:
 class Conditional:
     """What is known given tau; (..., node) leads every field.
 
-    `beta` (coefficient) is relative to the offset, `cov` (coefficient, coefficient); `w` and
-    `residual` (row) are in rotated coordinates; `log_likelihood` is log p(y | tau).
+    `beta` (coefficient) is relative to the offset, `cov` (coefficient, coefficient);
+    `log_likelihood` is log p(y | tau).
     """
 
     beta: FloatArray
     cov: FloatArray
-    w: FloatArray
-    residual: FloatArray
     log_likelihood: FloatArray
 
 
@@ -127,28 +128,50 @@ def condition_on_tau(data: Rotated, tau: FloatArray) -> Conditional:
     ----------
     Gelman et al. (2013), Bayesian Data Analysis, section 5.4, for X = 1; here any X.
     """
-    spread = tau[..., None] ** 2 * data.lam[..., None, :]
-    w = 1 / (1 + spread)  # (..., node, row)
     p = data.X.shape[-1]
-    products = data.X[..., :, None] * data.X[..., None, :]  # (..., row, p, p)
-    gram = (w @ products.reshape(*products.shape[:-2], p * p)).reshape(*w.shape[:-1], p, p)
+    log_det, sums = _sum_rows(data, tau)
+    gram, pull = sums[..., : p * p].reshape(*tau.shape, p, p), sums[..., p * p : -1]
     precision = gram + np.diag(data.prior_precision)
-    cov = np.linalg.inv(precision)
-    pull = w @ (data.X * data.z[..., None]) + (data.prior_precision * data.prior_mean)[..., None, :]
+    pull = pull + (data.prior_precision * data.prior_mean)[..., None, :]
+    cov, log_det_precision = _invert(precision)
     beta = (cov @ pull[..., None])[..., 0]
-    residual = data.z[..., None, :] - beta @ np.swapaxes(data.X, -1, -2)
-    from_prior = (beta - data.prior_mean[..., None, :]) ** 2 @ data.prior_precision
+    from_prior = data.prior_mean**2 @ data.prior_precision
     proper = data.prior_precision > 0
-    log_likelihood = -0.5 * (
-        (data.rows * _LOG_2PI + data.log_det)[..., None]
-        + np.log1p(spread).sum(axis=-1)
-        + (w * residual**2).sum(axis=-1)
-        + from_prior
-        + np.linalg.slogdet(precision)[1]
-        - np.log(data.prior_precision[proper]).sum()
-        - (~proper).sum() * _LOG_2PI
-    )
-    return Conditional(beta=beta, cov=cov, w=w, residual=residual, log_likelihood=log_likelihood)
+    constant = data.rows * _LOG_2PI + data.log_det + from_prior
+    constant = constant - np.log(data.prior_precision[proper]).sum() - (~proper).sum() * _LOG_2PI
+    misfit = sums[..., -1] - (beta * pull).sum(axis=-1)
+    log_likelihood = -0.5 * (constant[..., None] + log_det + misfit + log_det_precision)
+    return Conditional(beta=beta, cov=cov, log_likelihood=log_likelihood)
+
+
+def weigh_rows(tau: FloatArray, lam: FloatArray) -> FloatArray:
+    """Precision of each rotated row given (beta, tau), (..., node, row): 1 at tau = 0."""
+    out: FloatArray = 1 / (1 + tau[..., None] ** 2 * lam[..., None, :])
+    return out
+
+
+def _sum_rows(data: Rotated, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Log determinant of the variance, and X'wX, X'wz, z'wz side by side, (..., node, sum)."""
+    X, z = data.X, data.z[..., None]
+    outer = (X[..., :, None] * X[..., None, :]).reshape(*z.shape[:-1], X.shape[-1] ** 2)
+    products = np.concatenate([outer, X * z, z**2], axis=-1)  # (..., row, sum)
+    rows = products.shape[-2]
+    chunk = max(1, _CELLS // tau.size)
+    log_det = np.zeros(tau.shape)
+    sums = np.zeros((*tau.shape, products.shape[-1]))
+    for begin in range(0, rows, chunk):  # a chunk of rows, to stay within the cache
+        part = slice(begin, begin + chunk)
+        spread = 1 + tau[..., None] ** 2 * data.lam[..., None, part]
+        log_det += np.log(spread) @ np.ones(spread.shape[-1])
+        sums += np.divide(1, spread, out=spread) @ products[..., part, :]
+    return log_det, sums
+
+
+def _invert(precision: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Inverse and log determinant of matrices (..., p, p)."""
+    if precision.shape[-1] == 1:  # a call of LAPACK for each number would cost more than the rest
+        return 1 / precision, np.log(precision[..., 0, 0])
+    return np.linalg.inv(precision), np.linalg.slogdet(precision)[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -234,7 +257,11 @@ def tau_map(prior: Prior, unit: float) -> SupportMap:
 
 
 def normal_errors(
-    means: FloatArray, sds: FloatArray, has_mean: BoolArray, has_sd: BoolArray, nodes: Nodes
+    full: NormalMixture,
+    has_mean: BoolArray,
+    has_sd: BoolArray,
+    nodes: Nodes,
+    quantile: FloatArray | None = None,
 ) -> FloatArray:
     """Largest change of means, sds and quantiles of normal mixtures when nodes are halved.
 
@@ -244,44 +271,80 @@ def normal_errors(
 
     Parameters
     ----------
-    means, sds : (..., parameter, node)
+    full : NormalMixture, (..., parameter)
+        Of positive sds (..., parameter, node), over the nodes.
     has_mean, has_sd : (parameter,)
+    quantile : (..., parameter, 3), optional
+        Of the mixtures, where they are known; else points near them are found, whose
+        probabilities differ by no more than half of the tail's.
 
     Returns
     -------
     (...)
     """
-    full = NormalMixture(means=means, sds=sds, weights=nodes.mass[..., None, :])
-    half = nodes.mass[..., ::2] / nodes.mass[..., ::2].sum(axis=-1, keepdims=True)
-    fewer = NormalMixture(means=means[..., ::2], sds=sds[..., ::2], weights=half[..., None, :])
-    quantile = full.quantile(PROBS)
-    scale = np.where(has_sd, full.sd, (quantile[..., 2] - quantile[..., 0]) / 4)
-    moved = np.abs(fewer.cdf(quantile) - full.cdf(quantile))
-    moved = (moved + cut_off(nodes.mass, nodes.tau, 0)[..., None, None]) / full.pdf(quantile)
+    half, change = _halve(nodes.mass)
+    mass, half, change = nodes.mass[..., None, :], half[..., None, :], change[..., None, :]
+    center = np.vecdot(full.means, mass)
+    shift = np.vecdot(full.means, change)  # full less halved
+    squares = full.sds**2 + (full.means - center[..., None]) ** 2
+    variance = np.vecdot(squares, mass)
+    ratio = (np.vecdot(squares, half) - shift**2) / variance
+    at = quantile
+    if at is None:
+        at = center[..., None] + np.sqrt(variance)[..., None] * ndtri(PROBS)
+    below, height = _components(full, at)
+    if quantile is None and np.any(np.abs(np.vecdot(below, mass[..., None, :]) - PROBS) > _NEAR):
+        at = full.quantile(PROBS, close=0.5)
+        below, height = _components(full, at)
+    scale = np.where(has_sd, np.sqrt(variance), (at[..., -1] - at[..., 0]) / 4)
+    moved = np.abs(np.vecdot(below, change[..., None, :]))
+    moved = moved + cut_off(nodes.mass, nodes.tau, 0)[..., None, None]
+    moved = moved / np.vecdot(height, mass[..., None, :])
     worst = (moved / scale[..., None]).max(axis=-1)
-    worst = np.maximum(worst, has_mean * np.abs(fewer.mean - full.mean) / scale)
-    worst = np.maximum(worst, has_sd * np.abs(fewer.sd / full.sd - 1))
+    worst = np.maximum(worst, has_mean * np.abs(shift) / scale)
+    worst = np.maximum(worst, has_sd * np.abs(np.sqrt(ratio) - 1))
     out: FloatArray = worst.max(axis=-1)
     return out
 
 
-def tau_errors(tau: SincDensity, nodes: Nodes, tails: TailOrder) -> FloatArray:
+def _components(mixture: NormalMixture, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Cdf and density of each component at x (..., point), both (..., point, node)."""
+    rate = 1 / mixture.sds[..., None, :]
+    z = (x[..., None] - mixture.means[..., None, :]) * rate
+    below = ndtr(z)
+    np.square(z, out=z)
+    z *= -0.5
+    height = np.exp(z, out=z)
+    height *= rate / np.sqrt(2 * np.pi)
+    return below, height
+
+
+def _halve(mass: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Masses (..., node) of every second node, 0 between them; and what the others change."""
+    half = np.zeros_like(mass)
+    half[..., ::2] = mass[..., ::2] / mass[..., ::2].sum(axis=-1, keepdims=True)
+    return half, mass - half
+
+
+def tau_errors(
+    tau: SincDensity, quantile: FloatArray, nodes: Nodes, tails: TailOrder
+) -> FloatArray:
     """Largest relative change of mean, sd and quantiles of tau when nodes are halved, (...).
 
     What lies beyond the nodes is added.
     """
-    half = nodes.mass[..., ::2] / nodes.mass[..., ::2].sum(axis=-1, keepdims=True)
+    half, change = _halve(nodes.mass)
     mean = (nodes.mass * nodes.tau).sum(axis=-1)
-    fewer = (half * nodes.tau[..., ::2]).sum(axis=-1)
-    quantile = tau.quantile(PROBS)
+    shift = (change * nodes.tau).sum(axis=-1)
     beyond = cut_off(nodes.mass, nodes.tau, 0)
-    shift = (nodes.spectrum + beyond)[..., None] / (tau.pdf(quantile) * quantile)
-    worst: FloatArray = shift.max(axis=-1)
+    moved = (nodes.spectrum + beyond)[..., None] / (tau.pdf(quantile) * quantile)
+    worst: FloatArray = moved.max(axis=-1)
     if tails.has_moment(1):
-        worst = np.maximum(worst, np.abs(fewer / mean - 1))
+        worst = np.maximum(worst, np.abs(shift / mean))
     if tails.has_moment(2):
-        spread = (nodes.mass * (nodes.tau - mean[..., None]) ** 2).sum(axis=-1)
-        thin = (half * (nodes.tau[..., ::2] - fewer[..., None]) ** 2).sum(axis=-1)
+        squares = (nodes.tau - mean[..., None]) ** 2
+        spread = (nodes.mass * squares).sum(axis=-1)
+        thin = (half * squares).sum(axis=-1) - shift**2
         worst = np.maximum(worst, np.abs(np.sqrt(thin / spread) - 1))
     return worst + cut_off(nodes.mass, nodes.tau, tails.highest_moment)
 

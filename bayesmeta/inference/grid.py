@@ -6,13 +6,24 @@ each tau even on a line of mu about that tau's own conditional. Marginals are mi
 nodes, exact between them (`marginals`).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
+from bayesmeta.inference.bounded import CutMixture, cut_moments, cut_nodes
 from bayesmeta.inference.grid_draws import GridJoint
-from bayesmeta.inference.marginals import Marginal, Mixture, NormalMixture
+from bayesmeta.inference.integrate import IndexArray
+from bayesmeta.inference.kernels import (
+    BoolArray,
+    Kernel,
+    Rule,
+    new_kernels,
+    outlier_probability,
+    spacing,
+)
+from bayesmeta.inference.marginals import Marginal, Mixture, NormalMixture, StudentMixture
 from bayesmeta.inference.plane import (
     Plane,
     Surface,
@@ -20,21 +31,22 @@ from bayesmeta.inference.plane import (
     first_plane,
     move_ranges,
     refine,
-    resolved_rows,
 )
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
+from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _LAST_TAU, _LAST_MU = 1200, 800
 _PROBS = np.array([0.025, 0.5, 0.975])
-_HERMITE, _HERMITE_WEIGHTS = np.polynomial.hermite.hermgauss(24)
 
 
+@on_one_blas_thread
 def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     """Exact posterior for any one-dimensional study likelihood and effect prior, X = 1.
 
@@ -56,9 +68,10 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     _require_supported(bound)
     tails = find_tail_order(bound)
     plane = first_plane(bound)
-    error, stalled = np.inf, 0
+    error, stalled, integral = np.inf, 0, None
     for _ in range(40):
-        surface = evaluate_plane(bound, plane)
+        surface = evaluate_plane(bound, plane, integral)
+        integral = surface.integral
         moved = move_ranges(surface, tails)
         if moved is not None:
             plane = moved
@@ -89,7 +102,8 @@ def _require_supported(bound: BoundModel) -> None:
     if covariance is not None and covariance.ndim == 2:
         raise NotExactError(
             "The grid engine needs independent studies; these effects are correlated. "
-            'Use a normal, flat or fixed effect prior (the Gaussian engine), or engine="nuts"'
+            "Use normal random effects with a normal, flat or fixed effect prior (the Gaussian "
+            'engine), or engine="nuts"'
         )
     low, high = bound.model.effect.support
     if np.isinf(low) and np.isfinite(high):
@@ -133,12 +147,15 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
         engine="grid",
         mu=mu,
         tau=tau,
-        theta_new=_new_effect(plane, mass, has_mean=has_mean, has_sd=has_sd),
+        theta_new=_new_effect(
+            surface, has_mean=has_mean and tails.of_new > 2, has_sd=has_sd and tails.of_new > 3
+        ),
         theta=StudyEffects(surface=surface, tol=tol),
         log_marginal_likelihood=surface.log_evidence,
         accuracy=Accuracy(error=np.inf, tol=tol, nodes=(plane.n_tau, plane.n_mu)),  # not yet known
         joint=GridJoint(bound=bound, surface=surface),
         notes=(*bound.data.notes, *moment_note(tails)),
+        outlier_probability=outlier_probability(surface),
     )
 
 
@@ -165,47 +182,80 @@ def _mu_marginal(
     )
 
 
-def _new_effect(plane: Plane, mass: FloatArray, *, has_mean: bool, has_sd: bool) -> Marginal:
-    """theta_new = mu + tau z: normals about the nodes of mu where they resolve tau, else shifts.
-
-    Where tau is small against the spacing, z is integrated by Gauss-Hermite and each of its nodes
-    moves the density of mu, which is smooth on the scale of tau.
-    """
-    wide = resolved_rows(plane, mass)
-    tau = plane.tau
-    parts: list[NormalMixture | SincDensity] = []
-    if wide.any():
-        means = plane.mu[wide]
-        parts.append(
-            NormalMixture(
-                means=means.reshape(-1),
-                sds=np.broadcast_to(tau[wide, None], means.shape).reshape(-1),
-                weights=mass[wide].reshape(-1),
-            )
-        )
-    narrow = ~wide & (mass.sum(axis=1) > 1e-18)
-    if narrow.any():
-        order = np.repeat(np.flatnonzero(narrow), len(_HERMITE))
-        node = np.tile(np.arange(len(_HERMITE)), int(narrow.sum()))
-        weight = _HERMITE_WEIGHTS[node] / np.sqrt(np.pi)
-        shift = np.sqrt(2) * tau[order] * _HERMITE[node]
-        moved = replace(
-            plane, n_tau=len(order), x_low=plane.x_low[order], x_high=plane.x_high[order]
-        )
-        if isinstance(plane.of_mu, SinhMap):
-            of_mu = SinhMap(
-                center=plane.of_mu.center[order],
-                scale=plane.of_mu.scale[order],
-                bend=plane.of_mu.bend,
-            )
-            moved = replace(moved, of_mu=of_mu)
-        parts.append(_mu_marginal(moved, mass[order] * weight[:, None], shift))
-    second = (mass * (tau**2)[:, None]).sum()
-    center = (mass * plane.mu).sum()
-    spread = (mass * (plane.mu - center) ** 2).sum()
+def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
+    """theta_new: its kernels about the nodes of mu where these resolve them, else shifts of mu."""
+    plane, form = surface.plane, surface.integral.bound.model.random_effects
+    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture] = []
+    gap = spacing(plane, surface.mass)
+    for kernel in new_kernels(surface):
+        mass = surface.mass * np.exp(kernel.log_share[..., 0])
+        wide = kernel.wide(plane, surface.mass)
+        matters = mass.sum(axis=1) > 1e-18
+        rows = np.flatnonzero(~wide & matters)
+        split = [kernel.split(kernel.scale[t], gap[t]) for t in rows]
+        if isinstance(form, TruncatedRandomEffects):
+            parts.append(cut_nodes(surface, form, wide & matters))
+        elif (wide & matters).any():
+            parts.append(_about_nodes(plane, mass, kernel, wide & matters))
+        sums = [(t, *part) for t, ((sds, shares), _) in zip(rows, split, strict=True)
+                for part in zip(sds, shares, strict=True)]  # fmt: skip
+        if sums:
+            t, sds, shares = (np.array(column) for column in zip(*sums, strict=True))
+            parts.append(_about_parts(plane, mass[t] * shares[:, None], t, sds))
+        if len(rows):
+            parts.append(_shifted(plane, mass, rows, [rule for _, rule in split]))
+    if isinstance(form, TruncatedRandomEffects):
+        moments = cut_moments(surface, form)
+        return Mixture(parts=tuple(parts), mean=moments[0], sd=moments[1])
+    second = 0.0
+    for kernel in new_kernels(surface):
+        inflate = 1.0 if np.isinf(kernel.df) else kernel.df / max(kernel.df - 2, 1e-300)
+        share = np.exp(kernel.log_share[..., 0])
+        second += float((surface.mass * share * inflate * (kernel.scale**2)[:, None]).sum())
+    center = (surface.mass * plane.mu).sum()
+    spread = (surface.mass * (plane.mu - center) ** 2).sum()
     mean = center if has_mean else np.nan
     sd = np.sqrt(spread + second) if has_sd else np.nan
     return Mixture(parts=tuple(parts), mean=np.asarray(mean), sd=np.asarray(sd))
+
+
+def _about_nodes(
+    plane: Plane, mass: FloatArray, kernel: Kernel, rows: BoolArray
+) -> "NormalMixture | StudentMixture":
+    """Kernels about each node of mu in the given rows (tau,)."""
+    means = plane.mu[rows]
+    scales = np.broadcast_to(kernel.scale[rows, None], means.shape).reshape(-1)
+    means, weights = means.reshape(-1), mass[rows].reshape(-1)
+    if np.isinf(kernel.df):
+        return NormalMixture(means=means, sds=scales, weights=weights)
+    return StudentMixture(means=means, scales=scales, weights=weights, df=kernel.df)
+
+
+def _about_parts(
+    plane: Plane, mass: FloatArray, rows: IndexArray, sds: FloatArray
+) -> NormalMixture:
+    """Sum normal parts (part,) of narrow kernels, with their masses (part, mu), at rows of tau."""
+    matters = mass > 1e-18
+    means = plane.mu[rows]
+    spread = np.broadcast_to(sds[:, None], means.shape)
+    return NormalMixture(means=means[matters], sds=spread[matters], weights=mass[matters])
+
+
+def _shifted(
+    plane: Plane, mass: FloatArray, rows: IndexArray, rules: Sequence[Rule]
+) -> "NormalMixture | SincDensity":
+    """Mu at the given nodes of tau, moved by each node of its rule."""
+    order = np.repeat(rows, [len(shift) for shift, _ in rules])
+    shift, weight = (np.concatenate(side) for side in zip(*rules, strict=True))
+    moved = replace(plane, n_tau=len(order), x_low=plane.x_low[order], x_high=plane.x_high[order])
+    if isinstance(plane.of_mu, SinhMap):
+        of_mu = SinhMap(
+            center=plane.of_mu.center[order],
+            scale=plane.of_mu.scale[order],
+            bend=plane.of_mu.bend,
+        )
+        moved = replace(moved, of_mu=of_mu)
+    return _mu_marginal(moved, mass[order] * weight[:, None], shift)
 
 
 def _measure_error(
@@ -231,7 +281,7 @@ def _measure_error(
     check = heavy[:: max(1, len(heavy) // 100)]
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
     weight = np.minimum(1.0, mass.reshape(-1)[check] / (1e-4 * mass.max()))
-    inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight)
+    inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
     rest = inside + surface.leak + _cut_off(mass, plane, tails, amplify) + rounding

@@ -9,7 +9,9 @@ from bayesmeta.inference.integrate import IndexArray, StudyIntegral
 from bayesmeta.inference.plane import Plane, Surface
 from bayesmeta.inference.posterior import Draws
 from bayesmeta.inference.quadrature import SinhMap
+from bayesmeta.inference.spread import Mixed
 from bayesmeta.model import BoundModel
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BOUND = 1.25  # how far the target may exceed the interpolant it is drawn from
@@ -31,14 +33,28 @@ class GridJoint:
             m, t, keep = self._propose(int(1.4 * (n - len(mu))) + 64, rng)
             mu, tau = np.append(mu, m[keep]), np.append(tau, t[keep])
         mu, tau = mu[:n], tau[:n]
-        theta = draw_effects(self.surface.integral, mu, tau, rng)
-        new = mu + tau * rng.standard_normal(n)
+        theta, kept = self._draw_effects(mu, tau, rng)
+        new = self.bound.model.random_effects.draw_new(mu, tau, rng, **kept)
         return Draws(
             mu=mu.reshape(4, -1),
             tau=tau.reshape(4, -1),
             theta_new=new.reshape(4, -1),
             theta=theta.reshape(4, n // 4, -1),
         )
+
+    def _draw_effects(
+        self, mu: FloatArray, tau: FloatArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, dict[str, FloatArray]]:
+        """Draws of theta (draw, study), and of what else a new study's effect depends on."""
+        integral = self.surface.integral
+        kept: dict[str, FloatArray] = {}
+        if not isinstance(integral, Mixed):
+            return draw_effects(integral, mu, tau, rng), kept
+        part, share = integral.draw_parts(mu, tau, rng)
+        own = np.take_along_axis(integral.part_sds(tau), part, axis=1)
+        if share is not None:
+            kept["share"] = share
+        return draw_effects(self.surface.tables, mu, own, rng), kept
 
     def _propose(
         self, n: int, rng: np.random.Generator
@@ -56,7 +72,8 @@ class GridJoint:
         t, m = np.clip(t, 0, last[0]), np.clip(m, 0, last[1])
         proposal = _bilinear(mass, t, m)
         mu, tau, log_slope = _place(plane, t, m)
-        target = self.surface.integral.log_likelihood(mu, tau).sum(axis=-1) + log_slope
+        target = self.surface.integral.log_total(mu, tau) + log_slope
+        target = target - len(self.bound.studies) * self._log_inside(mu, tau)
         if plane.of_mu is not None:
             target = target + self.bound.model.effect.logpdf(mu)
         if plane.of_tau is not None:
@@ -66,7 +83,16 @@ class GridJoint:
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """Log L_i(mu, tau), theta_i and nuisance integrated out: (...) -> (..., study)."""
-        return self.surface.integral.log_likelihood(mu, tau)
+        log_l = self.surface.integral.log_likelihood(mu, tau)
+        out: FloatArray = log_l - self._log_inside(mu, tau)[..., None]
+        return out
+
+    def _log_inside(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
+        """Log of what the bounds of a measure leave of the random effects."""
+        form = self.bound.model.random_effects
+        if isinstance(form, TruncatedRandomEffects):
+            return form.log_inside(mu, tau)
+        return np.zeros(np.broadcast(mu, tau).shape)
 
     def sample_stats(self) -> None:
         """None: there is no sampler."""
@@ -121,15 +147,19 @@ def _place(plane: Plane, t: FloatArray, m: FloatArray) -> tuple[FloatArray, Floa
 def draw_effects(
     integral: StudyIntegral, mu: FloatArray, tau: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Draws of theta_i given (mu, tau), (draw, study): density g_i(theta) N(theta | mu, tau^2)."""
+    """Draws of theta_i given (mu, tau), (draw, study): density g_i(theta) N(theta | mu, tau^2).
+
+    mu (draw,); tau (draw,), or (draw, study) where the studies have their own.
+    """
     narrow = integral.unresolved(mu, tau)
+    own = np.broadcast_to(tau[:, None] if tau.ndim == 1 else tau, narrow.shape)
     theta = np.empty(narrow.shape)
     for where, propose in (
         (~narrow, integral.propose_from_table),
         (narrow, _propose_about_peak(integral)),
     ):
         pair, study = np.nonzero(where)
-        theta[pair, study] = _reject(propose, mu[pair], tau[pair], study, rng)
+        theta[pair, study] = _reject(propose, mu[pair], own[pair, study], study, rng)
     return theta
 
 

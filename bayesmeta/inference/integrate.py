@@ -15,6 +15,7 @@ sums is measured, not assumed: see `StudyIntegral.error`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,15 +23,18 @@ import numpy as np
 from scipy.special import roots_hermite
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.shared_nodes import RESOLVED, SharedRow, group_rows, share_nodes
 from bayesmeta.model import BoundModel
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BEND = 6.0  # standard errors after which a study's nodes begin to spread exponentially
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
-_RESOLVED = 0.8  # largest spacing of the summed nodes, in widths of the integrand's peak
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
 _TABLE_ERROR = 3e-9  # largest error of the tables' interpolants, summed over studies
 _UNDERFLOW = 1e-200  # sums below it are taken again relative to their largest term
+_MISFIT = 60.0  # see `StudyIntegral.build`
+_CROWDED = 1e-9  # unit of a map about a rough point, in standard errors
 _CHUNK = 1 << 15  # products (pair, study, node) held at once: 256 kB, within the cache
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
@@ -50,12 +54,14 @@ _SMALL_RULE, _RULE, _FINE_RULE = (_hermite_rule(n) for n in (8, 20, 36))
 class Sums:
     """log L_i (pair, study), and what was lost at the ends of the tables (pair, study, 2).
 
-    `leak` is the integrand at a table's first and last node over the whole sum: where it is not
-    negligible the table was too short.
+    `total` (pair,) is the log-likelihood of all studies: the sum of log L_i, where the studies are
+    independent given (mu, tau). `leak` is the integrand at a table's first and last node over the
+    whole sum: where it is not negligible the table was too short.
     """
 
     log_likelihood: FloatArray
     leak: FloatArray
+    total: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +72,9 @@ class StudyIntegral:
     ----------
     bound : BoundModel
     center, scale : (study,)
-        Of the table's map; about a study's estimate and standard error.
+        A study's estimate and standard error, about.
+    origin, unit : (study,)
+        Of the table's map: the same, but where a likelihood is rough at a point (see `_maps`).
     first, step : (study,)
         First node and spacing of the table in x.
     log_g : (study, node)
@@ -80,6 +88,8 @@ class StudyIntegral:
     bound: BoundModel
     center: FloatArray
     scale: FloatArray
+    origin: FloatArray
+    unit: FloatArray
     first: FloatArray
     step: FloatArray
     log_g: FloatArray
@@ -99,31 +109,43 @@ class StudyIntegral:
             A likelihood is too rough for its table.
         """
         center, scale = bound.data.y, bound.data.se
+        if isinstance(bound.model.random_effects, TruncatedRandomEffects):
+            # log g is singular at the bounds: go there only where pairs of some weight need it
+            misfit = ((mu[:, None] - center) ** 2 / (4 * scale**2 + tau[:, None] ** 2)).sum(axis=1)
+            near = misfit <= misfit.min() + _MISFIT
+            mu, tau = mu[near], tau[near]
         variance, tau2 = scale**2, tau[:, None] ** 2
         vanishes = bound.model.likelihood.vanishes(bound.data)
         # the peak lies between centre and mu; a binomial tail is lighter than normal, hence the 2
         share = np.minimum(1, 2 * variance / (variance + tau2))
         width = np.sqrt(variance * tau2 / (variance + tau2))
         away = mu[:, None] - center
+        reach = np.sqrt(_REACH**2 + 2 * np.log(len(center)))  # what is lost adds up over studies
         ends = []
         for side, vanishing in ((-1, vanishes[:, 0]), (1, vanishes[:, 1])):
             peak = np.where(vanishing, share * away, away)
             spread = np.where(vanishing, 1.3 * width, tau[:, None])
-            furthest = (side * peak + _REACH * spread).max(axis=0)
+            furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(side * np.maximum(furthest, 0.0) + side * 0.5 * scale)
-        to_line = [_BEND * np.arcsinh(end / (_BEND * scale)) for end in ends]
+        origin, unit = _maps(bound)
+        to_line = [_BEND * np.arcsinh((center + end - origin) / (_BEND * unit)) for end in ends]
         return cls._tabulate(bound, *to_line)
 
     @classmethod
     def _tabulate(cls, bound: BoundModel, first: FloatArray, last: FloatArray) -> "StudyIntegral":
         center, scale = bound.data.y, bound.data.se
+        origin, unit = _maps(bound)
+        ends = getattr(bound.data, "ends", None)
+        if ends is not None:  # not beyond the bounds of the measure
+            low, high = _BEND * np.arcsinh((ends.T - origin) / (_BEND * unit))
+            first, last = np.maximum(first, low), np.minimum(last, high)
         step = _STEP
         for _ in range(9):
             half = int(np.ceil((last - first).max() / (2 * step)))
             nodes = 2 * max(half, 8) + 1
             spacing = (last - first) / (nodes - 1)
             x = first[:, None] + spacing[:, None] * np.arange(nodes)
-            theta = _from_line(x, center[:, None], scale[:, None])
+            theta = _from_line(x, origin[:, None], unit[:, None])
             log_g = bound.model.likelihood.log_g(bound.data, theta)
             taylor, error = _interpolate(log_g)
             if error * len(center) <= _TABLE_ERROR:
@@ -131,6 +153,8 @@ class StudyIntegral:
                     bound=bound,
                     center=center,
                     scale=scale,
+                    origin=origin,
+                    unit=unit,
                     first=first,
                     step=spacing,
                     log_g=log_g,
@@ -146,7 +170,7 @@ class StudyIntegral:
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
         last = self.first + self.step * (self.log_g.shape[1] - 1)
-        more = 0.3 * (last - self.first)
+        more = np.minimum(0.3 * (last - self.first), _BEND)  # about three times as far, at most
         first = np.where(short[:, 0], self.first - more, self.first)
         return self._tabulate(self.bound, first, np.where(short[:, 1], last + more, last))
 
@@ -160,17 +184,40 @@ class StudyIntegral:
             short = (sums.leak > 1e-12).any(axis=0)
             if not short.any():
                 return sums.log_likelihood.reshape(*pairs[0].shape, -1)
-            integral = integral.extend(short)
+            longer = integral.extend(short)
+            if np.abs(longer._range - integral._range).max() < 1e-9:  # all the measure allows
+                return sums.log_likelihood.reshape(*pairs[0].shape, -1)
+            integral = longer
         raise AccuracyError("The tables of the study likelihoods do not reach far enough")
+
+    @property
+    def _range(self) -> FloatArray:
+        """First and last node of each table, (2, study)."""
+        return np.stack([self.first, self.first + self.step * (self.log_g.shape[1] - 1)])
+
+    def log_total(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
+        """Log-likelihood of all studies at pairs (pair,)."""
+        out: FloatArray = self.log_likelihood(mu, tau).sum(axis=-1)
+        return out
 
     def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
         """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
-        narrow = self._unresolved(self._spacing(2), mu, tau)
-        wide = np.flatnonzero(~narrow.all(axis=1))
-        log_l = np.full(narrow.shape, np.nan)
-        leak = np.zeros((*narrow.shape, 2))
+        log_l = np.full((len(mu), len(self.center)), np.nan)
+        leak = np.zeros((*log_l.shape, 2))
+        nodes = self.log_g.shape[1]
+        rows = []
+        if self._shares_nodes:
+            rows = share_nodes(mu, tau, self.center, self.scale, table_nodes=nodes, check=check)
+        self._sum_shared(mu, rows, log_l, leak)
+        shared = np.zeros(len(mu), dtype=bool)
+        for row in rows:
+            shared[row.pairs] = True
+        left = np.flatnonzero(~shared)
+        narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
+        narrow[left] = self._unresolved(self._spacing(2), mu[left], tau[left])
+        wide = left[~narrow[left].all(axis=1)]
         log_l[wide], leak[wide] = self._sum_nodes(mu[wide], tau[wide], stride=1 if check else 2)
-        finer = narrow & ~self._unresolved(self._spacing(1), mu, tau)
+        finer[left] = narrow[left] & ~self._unresolved(self._spacing(1), mu[left], tau[left])
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
         about = narrow & ~finer
         tiny = tau[:, None] < 0.05 * self.scale
@@ -183,7 +230,55 @@ class StudyIntegral:
             pair, study = np.nonzero(where)
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(mu[pair], tau[pair], study)
-        return Sums(log_likelihood=log_l, leak=leak)
+        return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
+
+    def _sum_shared(
+        self,
+        mu: FloatArray,
+        rows: "Sequence[SharedRow]",
+        log_l: FloatArray,
+        leak: FloatArray,
+    ) -> None:
+        """Sum over nodes that all studies share, as one matrix product for each row.
+
+        All terms are positive, so that the sums keep relative accuracy unless they underflow.
+        """
+        top = self.log_g.max(axis=1)
+        theta_end = np.stack(self._ends, axis=1)  # (study, 2)
+        weight_end = self._nodes(1)[1][:, [0, -1]] - top[:, None]
+        study = np.arange(len(self.center))
+        for group in group_rows(rows):
+            step = group[0].step
+            first, last = min(row.first for row in group), max(row.last for row in group)
+            theta: FloatArray = step * np.arange(first, last + 1.0)
+            value, _ = self._value(theta[:, None], study)
+            g = np.exp(np.minimum(value - top, 1.0))  # (node, study)
+            for row in group:
+                part = slice(row.first - first, row.last - first + 1)
+                m, rate = mu[row.pairs, None], np.sqrt(0.5) / row.tau
+                kernel = np.exp(-np.square((theta[part] - m) * rate))
+                total = kernel @ g[part]
+                total[total < _UNDERFLOW] = 0.0
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                    log_l[row.pairs] = np.log(total) + (top + np.log(step * rate / np.sqrt(np.pi)))
+                    away = np.square((theta_end - m[..., None]) * rate)
+                    leak[row.pairs] = step * np.exp(weight_end - away) / total[..., None]
+
+    @property
+    def _shares_nodes(self) -> bool:
+        """Even nodes fit all studies: effects have no bounds, and no likelihood falls as a power.
+
+        A t likelihood bends more sharply than the normal one whose width the even nodes resolve.
+        """
+        powers = hasattr(self.bound.model.likelihood, "tail_orders")
+        return getattr(self.bound.data, "domain", None) is None and not powers
+
+    @property
+    def _ends(self) -> tuple[FloatArray, FloatArray]:
+        """First and last theta of each table, (study,)."""
+        last = self.first + self.step * (self.log_g.shape[1] - 1)
+        low, high = (_from_line(x, self.origin, self.unit) for x in (self.first, last))
+        return low, high
 
     def _sum_nodes(
         self, mu: FloatArray, tau: FloatArray, *, stride: int
@@ -231,25 +326,26 @@ class StudyIntegral:
             leak[part] = terms[:, [0, -1]] / total[:, None]
         return out, leak
 
-    def error(self, mu: FloatArray, tau: FloatArray, weight: FloatArray) -> float:
-        """Largest error of the sum over studies of log L_i at pairs (pair,), measured.
+    def error(
+        self, mu: FloatArray, tau: FloatArray, weight: FloatArray, total: FloatArray
+    ) -> float:
+        """Largest error of `total` (pair,), the log-likelihood of all studies, measured.
 
         The sums are repeated by finer rules, and count with `weight` (pair,); the error of the
         interpolants is added.
         """
-        fine = self.sum(mu, tau, check=True).log_likelihood
-        moved = np.abs((fine - self.sum(mu, tau).log_likelihood).sum(axis=-1))
+        moved = np.abs(self.sum(mu, tau, check=True).total - total)
         return float((moved * weight).max()) + self.table_error * len(self.center)
 
     def _spacing(self, stride: int) -> FloatArray:
         """Distance of the summed nodes at each study's centre, (study,)."""
-        out: FloatArray = stride * self.step * self.scale
+        out: FloatArray = stride * self.step * self.unit
         return out
 
     def _nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
         """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
         x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
-        theta = _from_line(x, self.center[:, None], self.scale[:, None])
+        theta = _from_line(x, self.origin[:, None], self.unit[:, None])
         slope = np.log(np.cosh(x / _BEND))
         spacing = np.log(self._spacing(stride))[:, None]
         return theta, self.log_g[:, ::stride] + slope + spacing
@@ -261,16 +357,20 @@ class StudyIntegral:
         out than a normal approximation puts it. Where the nodes do not resolve it there, narrow
         random effects go to the sum about the peak; for wide ones the peak itself is looked at.
         """
-        variance, tau2 = self.scale**2, tau[:, None] ** 2
+        tau = tau[:, None] if tau.ndim == 1 else tau
+        variance, tau2 = self.scale**2, tau**2
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
-        z = share * (mu[:, None] - self.center) / (_BEND * self.scale)
-        narrow = spacing * np.hypot(1, z) > _RESOLVED * width
-        pair, study = np.nonzero(narrow & (tau[:, None] > 0.8 * self.scale))
+        peak = self.center + share * (mu[:, None] - self.center)
+        away = np.maximum(np.abs(peak - self.origin), np.abs(self.center - self.origin))
+        z = away / (_BEND * self.unit)
+        narrow = spacing * np.hypot(1, z) > RESOLVED * width
+        pair, study = np.nonzero(narrow & (tau > 0.8 * self.scale))
         if len(pair):
-            peak, width_there = self.find_peak(mu[pair], tau[pair], study)
-            z = (peak - self.center[study]) / (_BEND * self.scale[study])
-            narrow[pair, study] = spacing[study] * np.hypot(1, z) > _RESOLVED * width_there
+            own = np.broadcast_to(tau, narrow.shape)[pair, study]
+            peak, width_there = self.find_peak(mu[pair], own, study)
+            z = (peak - self.origin[study]) / (_BEND * self.unit[study])
+            narrow[pair, study] = spacing[study] * np.hypot(1, z) > RESOLVED * width_there
         return narrow
 
     def find_peak(
@@ -327,7 +427,10 @@ class StudyIntegral:
         return out, leak
 
     def unresolved(self, mu: FloatArray, tau: FloatArray) -> BoolArray:
-        """Pairs and studies whose integrand all nodes of the table do not resolve."""
+        """Pairs and studies whose integrand all nodes of the table do not resolve.
+
+        tau (pair,), or (pair, study) where the studies have their own.
+        """
         return self._unresolved(self._spacing(1), mu, tau)
 
     def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -363,8 +466,8 @@ class StudyIntegral:
             row, share = np.arange(len(m)), steps - below
             line = (1 - share) * mass[row, below] + share * mass[row, below + 1]
             x = self.first[i] + self.step[i] * steps
-            at = _from_line(x, self.center[i], self.scale[i])
-            slope = np.log(np.cosh(x / _BEND) * self.step[i] * self.scale[i])
+            at = _from_line(x, self.origin[i], self.unit[i])
+            slope = np.log(np.cosh(x / _BEND) * self.step[i] * self.unit[i])
             exact = self.value(at, i) + slope - 0.5 * ((at - m) / t) ** 2 - top
             draw[part] = at
             ratio[part] = np.where(inside, np.exp(exact) / line, 0.0)
@@ -378,7 +481,7 @@ class StudyIntegral:
         Gives Taylor coefficients (..., 8), the offset in steps from their centre, the distance
         from the study's centre in bends, and how many steps theta is beyond the table.
         """
-        away = (theta - self.center[study]) / (_BEND * self.scale[study])
+        away = (theta - self.origin[study]) / (_BEND * self.unit[study])
         steps = (_BEND * np.arcsinh(away) - self.first[study]) / self.step[study]
         intervals = self.log_g.shape[1] - 1
         inside = np.clip(steps, 0, intervals)
@@ -404,10 +507,23 @@ class StudyIntegral:
         for power in range(7, 1, -1):
             d2 = d2 * u + power * (power - 1) * c[..., power]
         d2 = np.where(beyond == 0, d2, 0.0)
-        scale, step, cosh = self.scale[study], self.step[study], np.hypot(1, away)
+        scale, step, cosh = self.unit[study], self.step[study], np.hypot(1, away)
         slope = d1 / (scale * step * cosh)  # d theta = scale cosh(x / bend) d x
         bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
         return slope, bend
+
+
+def _maps(bound: BoundModel) -> tuple[FloatArray, FloatArray]:
+    """Origins and units of the studies' maps, (study,).
+
+    About the estimate, in standard errors; where the data mark a likelihood as rough at 0, about
+    0, in units so small that the nodes crowd there like a geometric series.
+    """
+    data = bound.data
+    rough = getattr(data, "rough", None)
+    if rough is None:
+        return data.y, data.se
+    return np.where(rough, 0.0, data.y), np.where(rough, _CROWDED * data.se, data.se)
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:

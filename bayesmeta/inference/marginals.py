@@ -10,15 +10,15 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
+from scipy.special import gammaln, ndtr, stdtr, stdtrit
 
 from bayesmeta.inference.quantiles import (
+    CLOSE,
     IntervalKind,
     as_points,
     find_interval,
     solve_about_normal,
 )
-from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.scales import FloatArray
 
 
@@ -116,16 +116,26 @@ class NormalMixture:
         out: FloatArray = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds[..., None, :])
         return out
 
-    def quantile(self, p: ArrayLike) -> FloatArray:
-        """Value with probability p below it."""
+    def quantile(self, p: ArrayLike, *, close: float = CLOSE) -> FloatArray:
+        """Value with probability p below it; `close` as for `solve_quantile`."""
         reach = 39.0 * self.sds
         low, high = (self.means - reach).min(axis=-1), (self.means + reach).max(axis=-1)
+        known = bool((self.sds == 0).any())
+        means, weights = self.means[..., None, :], self.weights[..., None, :]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = 1 / self.sds[..., None, :]
+            heights = weights * rate / np.sqrt(2 * np.pi)
 
         def cdf_and_pdf(x: FloatArray) -> tuple[FloatArray, FloatArray]:
-            z = self._z(x)
-            return self._mix(ndtr(z)), self._mix(self._density(z))
+            z = (x[..., None] - means) * rate
+            if known:
+                z = np.where(np.isnan(z), np.inf, z)  # at a known value: P(X <= value) = 1
+            below = np.vecdot(ndtr(z), weights)
+            np.square(z, out=z)
+            z *= -0.5
+            return below, np.vecdot(np.exp(z, out=z), heights)
 
-        return solve_about_normal(self, cdf_and_pdf, low, high, p)
+        return solve_about_normal(self, cdf_and_pdf, low, high, p, close=close)
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""
@@ -133,10 +143,69 @@ class NormalMixture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudentMixture:
+    """A part of a `Mixture`: t distributions about nodes, of a new study's effect.
+
+    `means`, `scales` and `weights` (node,); the weights sum to this part's share.
+    """
+
+    means: FloatArray
+    scales: FloatArray
+    weights: FloatArray
+    df: float
+
+    def _z(self, x: FloatArray) -> FloatArray:
+        out: FloatArray = (x[..., None] - self.means) / self.scales
+        return out
+
+    def cdf(self, x: ArrayLike) -> FloatArray:
+        """P(X <= x) for x (point,), giving (point,); for a number, ()."""
+        return as_points(lambda x: stdtr(self.df, self._z(x)) @ self.weights, x)
+
+    def sf(self, x: ArrayLike) -> FloatArray:
+        """P(X > x), accurate in the tail."""
+        return as_points(lambda x: stdtr(self.df, -self._z(x)) @ self.weights, x)
+
+    def pdf(self, x: ArrayLike) -> FloatArray:
+        """Density at x."""
+        half = (self.df + 1) / 2
+        log_peak = gammaln(half) - gammaln(self.df / 2) - 0.5 * np.log(np.pi * self.df)
+        heights = self.weights / self.scales * np.exp(log_peak)
+        return as_points(lambda x: (1 + self._z(x) ** 2 / self.df) ** -half @ heights, x)
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Value that less than 1e-15 lies beyond, for p = 0 and 1; nan between them."""
+        reach = stdtrit(self.df, 1 - 1e-15) * self.scales
+        ends = float((self.means - reach).min()), float((self.means + reach).max())
+        p = np.asarray(p, dtype=float)
+        return np.where(p <= 0, ends[0], np.where(p >= 1, ends[1], np.nan))
+
+
+class Part(Protocol):
+    """What a mixture asks of its parts, whose weights they carry."""
+
+    def cdf(self, x: ArrayLike) -> FloatArray:
+        """Give the part's share of P(X <= x)."""
+        ...
+
+    def sf(self, x: ArrayLike) -> FloatArray:
+        """Give the part's share of P(X > x)."""
+        ...
+
+    def pdf(self, x: ArrayLike) -> FloatArray:
+        """Give the part's share of the density."""
+        ...
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Give points between which the part lies, at p = 0 and 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mixture:
     """A mixture of marginals of one parameter; the weights are in the parts."""
 
-    parts: Sequence["NormalMixture | SincDensity"]
+    parts: Sequence["Part"]
     mean: FloatArray
     sd: FloatArray
 
@@ -166,6 +235,41 @@ class Mixture:
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""
         return find_interval(self, level, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """What a model does not have, such as tau of unrelated effects: nan throughout."""
+
+    @property
+    def mean(self) -> FloatArray:
+        """Nan."""
+        return np.asarray(np.nan)
+
+    @property
+    def sd(self) -> FloatArray:
+        """Nan."""
+        return np.asarray(np.nan)
+
+    def cdf(self, x: ArrayLike) -> FloatArray:
+        """Nan for every x."""
+        return np.full(np.shape(x), np.nan)
+
+    def sf(self, x: ArrayLike) -> FloatArray:
+        """Nan for every x."""
+        return np.full(np.shape(x), np.nan)
+
+    def pdf(self, x: ArrayLike) -> FloatArray:
+        """Nan for every x."""
+        return np.full(np.shape(x), np.nan)
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Nan for every p."""
+        return np.full(np.shape(p), np.nan)
+
+    def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:  # noqa: ARG002
+        """Nan at both ends."""
+        return np.full(2, np.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

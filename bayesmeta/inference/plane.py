@@ -8,8 +8,10 @@ from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range
+from bayesmeta.inference.spread import Mixed, build_integral
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 BEND = 3.0  # conditional SDs of mu after which its nodes begin to spread exponentially
@@ -90,10 +92,12 @@ class Surface:
     Attributes
     ----------
     plane : Plane
-    integral : StudyIntegral
-        The tables that were used.
+    integral : StudyIntegral or Mixed
+        What gave log L_i.
     log_likelihood : (tau * mu, study)
         log L_i at the nodes.
+    total : (tau * mu,)
+        The log-likelihood of all studies.
     log_mass : (tau, mu)
         Log posterior mass of each node, normalised.
     log_evidence : float
@@ -103,11 +107,23 @@ class Surface:
     """
 
     plane: Plane
-    integral: StudyIntegral
+    integral: StudyIntegral | Mixed
     log_likelihood: FloatArray
+    total: FloatArray
     log_mass: FloatArray
     log_evidence: float
     leak: float
+
+    @property
+    def tables(self) -> StudyIntegral:
+        """The tables of log g_i that were used."""
+        return self.integral.tables if isinstance(self.integral, Mixed) else self.integral
+
+    @property
+    def pairs(self) -> tuple[FloatArray, FloatArray]:
+        """Mu and tau of the nodes, (tau * mu,) each."""
+        mu = self.plane.mu
+        return mu.reshape(-1), np.repeat(self.plane.tau, mu.shape[1])
 
     @property
     def mass(self) -> FloatArray:
@@ -193,8 +209,13 @@ def first_plane(bound: BoundModel) -> Plane:
     )  # fmt: skip
 
 
-def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
-    """Evaluate the posterior at the nodes of a plane, with tables that are long enough for it."""
+def evaluate_plane(
+    bound: BoundModel, plane: Plane, integral: StudyIntegral | Mixed | None = None
+) -> Surface:
+    """Evaluate the posterior at the nodes of a plane, with tables that are long enough for it.
+
+    Those of an earlier plane, `integral`, are taken again; they grow where they must.
+    """
     mu, tau = plane.mu, plane.tau
     flat = mu.reshape(-1), np.broadcast_to(tau[:, None], mu.shape).reshape(-1)
     log_prior = np.log(plane.x_step)[:, None] + np.zeros_like(mu)
@@ -203,10 +224,13 @@ def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
     if plane.of_tau is not None:
         of_tau = bound.model.heterogeneity.logpdf(tau) + plane.of_tau.log_slope(plane.v)
         log_prior = log_prior + (of_tau + np.log(plane.v_step))[:, None]
-    integral = StudyIntegral.build(bound, *flat)
+    form = bound.model.random_effects
+    if isinstance(form, TruncatedRandomEffects):  # every study's normal is normalised
+        log_prior = log_prior - len(bound.studies) * form.log_inside(mu, tau[:, None])
+    integral = integral or build_integral(bound, *flat)
     for _ in range(20):
         sums = integral.sum(*flat)
-        log_mass = log_prior + sums.log_likelihood.sum(axis=-1).reshape(mu.shape)
+        log_mass = log_prior + sums.total.reshape(mu.shape)
         top = log_mass.max()
         evidence = float(top + np.log(np.exp(log_mass - top).sum()))
         leak = np.einsum("p,pse->se", np.exp(log_mass - evidence).reshape(-1), sums.leak)
@@ -215,6 +239,7 @@ def evaluate_plane(bound: BoundModel, plane: Plane) -> Surface:
                 plane=plane,
                 integral=integral,
                 log_likelihood=sums.log_likelihood,
+                total=sums.total,
                 log_mass=log_mass - evidence,
                 log_evidence=evidence,
                 leak=float(leak.sum()),
@@ -297,12 +322,3 @@ def refine(plane: Plane, more_tau: bool, more_mu: bool) -> Plane:
     if more_tau and plane.of_tau is not None:
         plane = _move_line(plane, plane.v_low, plane.v_high, plane.n_tau + 2 * (plane.n_tau // 4))
     return plane
-
-
-def resolved_rows(plane: Plane, mass: FloatArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Nodes of tau at which N(mu, tau^2) is wide enough to be summed over the nodes of mu."""
-    if plane.of_mu is None:
-        return plane.tau > 0
-    spacing = plane.x_step[:, None] * np.exp(plane.of_mu.log_slope(plane.x))
-    matters = mass > 1e-10 * mass.max(axis=1, keepdims=True)
-    return plane.tau > 1.3 * (spacing * matters).max(axis=1)

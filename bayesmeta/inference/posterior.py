@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from bayesmeta.errors import ModelError
+from bayesmeta.inference.absolute_risk import AbsoluteRisk, BaselineScale, find_absolute_risk
+from bayesmeta.inference.heterogeneity_share import share_of_heterogeneity
 from bayesmeta.inference.marginals import Marginal
+from bayesmeta.inference.probability import (
+    Equivalence,
+    UnitScale,
+    probability_between,
+    to_analysis,
+)
 from bayesmeta.inference.quantiles import IntervalKind
 from bayesmeta.model import BoundModel
+from bayesmeta.priors import Prior
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -56,6 +66,8 @@ class Diagnostics:
         Divergent transitions, and transitions that reached the greatest tree depth.
     failures : tuple of str
         What failed, in words.
+    sampler : str
+        "nutpie" or "pymc".
     """
 
     rhat: float
@@ -71,6 +83,7 @@ class Diagnostics:
     seed: int
     seconds: float
     failures: tuple[str, ...]
+    sampler: str = "nutpie"
 
     @property
     def ok(self) -> bool:
@@ -125,6 +138,8 @@ class Posterior:
         What the engine says of its own error; `ok` tells whether it may be believed.
     notes : tuple of str
         What a reader should know of the answer.
+    outlier_probability : (study,) or None
+        Of each study's true effect, where the random effects are a mixture with outliers.
     """
 
     bound: BoundModel
@@ -137,6 +152,7 @@ class Posterior:
     accuracy: Accuracy | Diagnostics
     joint: Joint
     notes: tuple[str, ...] = ()
+    outlier_probability: FloatArray | None = None
 
     @property
     def ok(self) -> bool:
@@ -219,6 +235,95 @@ class Posterior:
             tables.append(natural)
         table = pd.concat(tables).set_index("scale", append=True)
         return table.sort_index(level="parameter", sort_remaining=False)
+
+    def probability(
+        self,
+        parameter: str,
+        low: float = -np.inf,
+        high: float = np.inf,
+        *,
+        scale: UnitScale,
+    ) -> FloatArray:
+        """P(low < parameter < high).
+
+        Parameters
+        ----------
+        parameter : {"mu", "tau", "theta_new", "theta"}
+            ``P(a new study's effect > c)`` is ``probability("theta_new", c, scale=...)``.
+        low, high : float
+            In units of `scale`.
+        scale : {"natural", "analysis"}
+            "natural" for ratios as ratios (0.9 and 1.1), "analysis" for their logarithms; tau has
+            the analysis scale only.
+
+        Returns
+        -------
+        array
+            Of shape (), or (study,) for "theta".
+
+        Examples
+        --------
+        >>> import bayesmeta as bm
+        >>> model = bm.Model(measure="OR", likelihood=bm.NormalLikelihood(),
+        ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
+        >>> post = bm.fit(model, bm.load("bcg"))
+        >>> float(post.probability("mu", 0.5, 1.0, scale="natural").round(4))
+        0.405
+        """
+        of = self.marginals | {"theta": self.theta}
+        if parameter not in of:
+            raise ModelError(f"Unknown parameter {parameter!r}. Known: {', '.join(of)}")
+        bounds = to_analysis((low, high), parameter, self.bound.measure, scale)
+        return probability_between(of[parameter], *bounds)
+
+    def equivalence(
+        self, low: float, high: float, *, scale: UnitScale, parameter: str = "mu"
+    ) -> Equivalence:
+        """Probabilities below, inside and above a region of practical equivalence."""
+        parts = ((-np.inf, low), (low, high), (high, np.inf))
+        below, inside, above = (
+            float(self.probability(parameter, *part, scale=scale)) for part in parts
+        )
+        measure = self.bound.measure
+        label = measure.name if scale == "natural" else measure.analysis_label
+        return Equivalence(low=low, high=high, scale=label, below=below, inside=inside, above=above)
+
+    def i2(self) -> Marginal:
+        """Give I2 in percent as a posterior, through tau; normal likelihood only.
+
+        References
+        ----------
+        Higgins and Thompson (2002), for the typical sampling variance.
+        """
+        return share_of_heterogeneity(self.bound, self.tau)
+
+    def absolute_risk(
+        self,
+        baseline: float | Prior,
+        *,
+        baseline_on: BaselineScale = "risk",
+        parameter: Literal["mu", "theta_new"] = "mu",
+    ) -> AbsoluteRisk:
+        """Give the risk with treatment, risk difference and number needed, for OR, RR and RD.
+
+        Parameters
+        ----------
+        baseline : float or Prior
+            Risk without treatment, or its distribution, which is taken to be independent of the
+            effect and integrated over.
+        baseline_on : {"risk", "logit"}
+            Scale of a distribution: the risk, on (0, 1), or its log odds.
+        parameter : {"mu", "theta_new"}
+            For the mean effect, or for that of a new study.
+
+        Raises
+        ------
+        ModelError
+            Another measure, or a baseline that is no risk.
+        """
+        return find_absolute_risk(
+            self.bound.measure, self.marginals[parameter], baseline, baseline_on
+        )
 
     def to_datatree(
         self, draws: int = 4000, *, rng: int | np.random.Generator = 1

@@ -7,7 +7,9 @@ gives the factor 1/tau; an effect prior that falls as |mu|^-b gives tau^(1 - b) 
 flat), and one that keeps mu bounded gives 1. So, if the heterogeneity prior falls as tau^-a and n
 studies vanish at both ends, the posterior of tau falls as tau^-r with r = a + n + min(0, b - 1). It
 is proper if r > 1; tau has a moment of order m if r > m + 1, and mu if a + n + b - 1 > m + 1 and,
-where no study vanishes at one of the ends, b > m + 1 (mu's own tail is then the prior's).
+where no study vanishes at one of the ends, b > m + 1 (mu's own tail is then the prior's). Where the
+studies' likelihoods fall as powers themselves (t likelihoods), of orders that add up to c, mu also
+needs b + c > m + 1.
 """
 
 import math
@@ -16,17 +18,21 @@ from dataclasses import dataclass
 from bayesmeta.errors import ImproperPosteriorError
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Prior
+from bayesmeta.random_effects import StudentRandomEffects, TruncatedRandomEffects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailOrder:
     """How the posteriors fall: as ``tau**-of_tau`` and ``|mu|**-of_mu``.
 
+    Given (mu, tau) the effect of a new study falls as ``|theta|**-of_new``.
+
     Infinite where a posterior falls faster than any power, or is bounded or known.
     """
 
     of_tau: float
     of_mu: float
+    of_new: float = math.inf
 
     @property
     def highest_moment(self) -> int:
@@ -66,6 +72,8 @@ def find_tail_order(bound: BoundModel) -> TailOrder:
             f"arbitrarily {side} effects (all have a zero cell on that side). "
             "Use a proper effect prior, such as normal(0, 2.82) for a log ratio"
         )
+    if isinstance(bound.model.random_effects, TruncatedRandomEffects):
+        return _bounded_tails(bound)
     tails = order_tails(
         effect,
         heterogeneity,
@@ -79,9 +87,33 @@ def find_tail_order(bound: BoundModel) -> TailOrder:
             f"tau^({-tails.of_tau:g}), and must fall faster than tau^-1. "
             "Use a proper heterogeneity prior, such as half_normal(0.5) for a log ratio"
         )
+    of_likelihoods = _order_of_likelihoods(bound)
+    of_mu, of_new = min(tails.of_mu, effect.tail_order + of_likelihoods), math.inf
+    form = bound.model.random_effects
+    if isinstance(form, StudentRandomEffects) and heterogeneity.support != (0, 0):
+        of_new = form.df + 1
+        of_mu = min(of_mu, int(vanishes.all(axis=1).sum()) * of_new + effect.tail_order)
     if not bounded.all():
-        return TailOrder(of_tau=tails.of_tau, of_mu=min(tails.of_mu, effect.tail_order))
-    return tails
+        of_mu = min(of_mu, effect.tail_order)
+    return TailOrder(of_tau=tails.of_tau, of_mu=of_mu, of_new=of_new)
+
+
+def _bounded_tails(bound: BoundModel) -> TailOrder:
+    """Where true effects are bounded L_i tends to a constant as tau grows: the prior decides."""
+    order = math.inf if has_known_tau(bound.model) else bound.model.heterogeneity.tail_order
+    if not order > 1:
+        raise ImproperPosteriorError(
+            f"Under the heterogeneity prior {bound.model.heterogeneity} the posterior of tau does "
+            f"not integrate: {bound.measure.name} is bounded, so no data rule out a large tau. "
+            "Use a proper prior, such as half_normal(0.1)"
+        )
+    return TailOrder(of_tau=order, of_mu=math.inf)
+
+
+def _order_of_likelihoods(bound: BoundModel) -> float:
+    """Order of the power as which all studies' likelihoods together fall; infinite: faster."""
+    tail_orders = getattr(bound.model.likelihood, "tail_orders", None)
+    return math.inf if tail_orders is None else float(tail_orders(bound.data).sum())
 
 
 def moment_note(tails: TailOrder) -> tuple[str, ...]:

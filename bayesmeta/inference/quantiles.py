@@ -11,6 +11,9 @@ from bayesmeta.scales import FloatArray
 
 type IntervalKind = Literal["eti", "hdi"]
 
+CLOSE = 1e-6  # see `solve_quantile`
+_ROOT_2PI = float(np.sqrt(2 * np.pi))
+
 
 class Quantiled(Protocol):
     """What is asked of a marginal here."""
@@ -37,6 +40,7 @@ def solve_quantile(
     high: FloatArray,
     *,
     start: FloatArray,
+    close: float = CLOSE,
 ) -> FloatArray:
     """Points at which a cdf reaches p, by Newton steps kept inside a shrinking bracket.
 
@@ -48,21 +52,25 @@ def solve_quantile(
         Probabilities; 0 and 1 give the ends of the bracket.
     low, high, start : broadcastable to p
         Points below and above every quantile, and where to begin.
+    close : float
+        The step from a cdf within `close` of p, relative to the nearer tail, is the last.
 
-    Newton steps double the digits, so the step from a cdf within 1e-9 of p, relative to the
-    nearer tail, is the last.
+    The steps are Newton's for the normal score of the cdf, which is a straight line for a normal
+    distribution. They double the digits, so the last step from 1e-6 leaves rounding.
     """
     low, high = (np.broadcast_to(end, p.shape).astype(float) for end in (low, high))
     x = np.clip(start, low, high)
+    score, tail = ndtri(p), np.minimum(p, 1 - p)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for _ in range(200):
             f, slope = cdf_and_pdf(x)
             below = f < p
             low, high = np.where(below, x, low), np.where(below, high, x)
-            newton = x - (f - p) / slope
+            at = ndtri(f)
+            newton = x - (at - score) * np.exp(-0.5 * at**2) / (_ROOT_2PI * slope)
             inside = (newton >= low) & (newton <= high)
             move = np.where(inside, newton, 0.5 * (low + high))
-            done = inside & (np.abs(f - p) <= 1e-9 * np.minimum(p, 1 - p))
+            done = inside & (np.abs(f - p) <= close * tail)
             x = move
             if np.all(done | (high - low <= 4e-16 * np.abs(x)) | (p <= 0) | (p >= 1)):
                 break
@@ -104,6 +112,8 @@ def solve_about_normal(
     low: FloatArray,
     high: FloatArray,
     p: ArrayLike,
+    *,
+    close: float = CLOSE,
 ) -> FloatArray:
     """Quantiles of a marginal that is about normal: begun at the normal quantiles."""
     mean, sd = marginal.mean[..., None], marginal.sd[..., None]
@@ -114,7 +124,9 @@ def solve_about_normal(
     def solve(p: FloatArray) -> FloatArray:
         p = spread(p, low) if p.ndim == 1 else p
         guess = center + scale * np.where(known, ndtri(np.clip(p, 1e-300, 1 - 1e-16)), 0.0)
-        return solve_quantile(cdf_and_pdf, p, low[..., None], high[..., None], start=guess)
+        return solve_quantile(
+            cdf_and_pdf, p, low[..., None], high[..., None], start=guess, close=close
+        )
 
     return as_points(solve, p)
 

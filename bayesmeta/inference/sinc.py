@@ -1,6 +1,7 @@
 """Densities known by their masses at even nodes of a mapped line."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,6 +9,7 @@ from scipy.special import sici
 
 from bayesmeta.inference.quadrature import SinhMap, SupportMap
 from bayesmeta.inference.quantiles import (
+    CLOSE,
     IntervalKind,
     as_points,
     find_interval,
@@ -72,15 +74,28 @@ class SincDensity:
     def _cdf_at(self, steps: FloatArray) -> FloatArray:
         """Cumulative mass of each component at positions (..., component, point)."""
         away = steps[..., None] - np.arange(self.masses.shape[-1])
-        share = 0.5 + sici(np.pi * away)[0] / np.pi
-        out: FloatArray = (share @ self.masses[..., None])[..., 0]
+        share = sici(np.pi * away)[0] / np.pi
+        share += 0.5
+        out: FloatArray = np.vecdot(share, self.masses[..., None, :])
         return out
 
     def _density_at(self, steps: FloatArray) -> FloatArray:
-        """Density of each component per step, at positions (..., component, point)."""
-        away = steps[..., None] - np.arange(self.masses.shape[-1])
-        out: FloatArray = (np.sinc(away) @ self.masses[..., None])[..., 0]
-        return out
+        """Density of each component per step, at positions (..., component, point).
+
+        sin(pi (s - j)) is one sine for all nodes j, whose signs alternate.
+        """
+        inside = np.isfinite(steps)
+        steps = np.where(inside, steps, 0.0)
+        index = np.arange(self.masses.shape[-1])
+        away = steps[..., None] - index
+        near = np.rint(steps)
+        sign = 1 - 2 * (near % 2)
+        wave = np.sin(np.pi * (steps - near)) * sign / np.pi
+        at_node = away == 0
+        away[at_node] = 1.0
+        sinc = np.where(at_node, sign[..., None], wave[..., None] / away)
+        out = np.vecdot(sinc, (self.masses * (1 - 2 * (index % 2)))[..., None, :])
+        return np.where(inside, out, 0.0)
 
     def cdf(self, x: ArrayLike) -> FloatArray:
         """P(X <= x) for x (point,), giving (..., point); for a number, (...)."""
@@ -112,10 +127,10 @@ class SincDensity:
         out: FloatArray = np.where(inside, np.exp(-slope), 0.0) / self.step[..., None]
         return out
 
-    def quantile(self, p: ArrayLike) -> FloatArray:
-        """Value with probability p below it."""
+    def quantile(self, p: ArrayLike, *, close: float = CLOSE) -> FloatArray:
+        """Value with probability p below it; `close` as for `solve_quantile`."""
         if self.masses.shape[-2] == 1:  # one component: solve on the line, where it is smooth
-            return as_points(self._quantile_on_line, p)
+            return as_points(lambda p: self._quantile_on_line(p, close), p)
         values = self._values()
         low, high = values.min(axis=(-2, -1)), values.max(axis=(-2, -1))
 
@@ -124,28 +139,59 @@ class SincDensity:
             density = self._density_at(steps) * self._steps_per_unit(x)
             return self._cdf_at(steps).sum(axis=-2), density.sum(axis=-2)
 
-        return solve_about_normal(self, cdf_and_pdf, low, high, p)
+        return solve_about_normal(self, cdf_and_pdf, low, high, p, close=close)
 
-    def _quantile_on_line(self, p: FloatArray) -> FloatArray:
+    def _quantile_on_line(self, p: FloatArray, close: float) -> FloatArray:
         def cdf_and_pdf(steps: FloatArray) -> tuple[FloatArray, FloatArray]:
             inner = steps[..., None, :]
             return self._cdf_at(inner)[..., 0, :], self._density_at(inner)[..., 0, :]
 
-        low = np.zeros(self.masses.shape[:-2])
-        p = spread(p, low) if p.ndim == 1 else p
-        below, above = self._node_bracket(p)
-        steps = solve_quantile(cdf_and_pdf, p, below, above, start=0.5 * (below + above))
+        p = spread(p, self.start[..., 0]) if p.ndim == 1 else p
+        index, guess = self._guess_steps(p)
+        below, above = np.maximum(index - 2, 0), np.minimum(index + 1, self.masses.shape[-1] - 1)
+        steps = solve_quantile(cdf_and_pdf, p, below, above, start=guess, close=close)
         line = (self.start + self.step * steps)[..., None, :]  # (..., component, point)
         points = self.coordinate.point(line)[..., 0, :]
         return points if self.shift is None else points + self.shift
 
-    def _node_bracket(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Nodes about each quantile, so that it is found in few steps."""
-        nodes = np.arange(self.masses.shape[-1], dtype=float)
-        at_nodes = self._cdf_at(np.broadcast_to(nodes, self.masses.shape))[..., 0, :]
-        index = (p[..., None] > at_nodes[..., None, :]).sum(axis=-1).astype(float)
-        return np.maximum(index - 2, 0), np.minimum(index + 1, nodes[-1])
+    def _guess_steps(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Node above each quantile, and where about the quantile is, by the cubic between nodes."""
+        mass = self.masses[..., 0, :]
+        nodes = mass.shape[-1]
+        cdf = _node_cdf(mass)
+        index = (p[..., None] > cdf[..., None, :]).sum(axis=-1)
+        upper = np.clip(index, 1, nodes - 1)
+        f0, f1, m0, m1 = (
+            np.take_along_axis(values, at, axis=-1)
+            for values in (cdf, mass)
+            for at in (upper - 1, upper)
+        )
+        rise = np.maximum(f1 - f0, 1e-300)
+        u = np.clip((p - f0) / rise, 0.0, 1.0)
+        for _ in range(4):
+            bend, twist = 3 * rise - 2 * m0 - m1, m0 + m1 - 2 * rise
+            value = f0 + u * (m0 + u * (bend + u * twist))
+            slope = np.maximum(m0 + u * (2 * bend + 3 * u * twist), 0.1 * rise)
+            u = np.clip(u - (value - p) / slope, 0.0, 1.0)
+        return index.astype(float), upper - 1 + u
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""
         return find_interval(self, level, kind)
+
+
+def _node_cdf(mass: FloatArray) -> FloatArray:
+    """Cumulative mass at the nodes themselves, (..., node): a convolution, exact to rounding."""
+    nodes = mass.shape[-1]
+    width = 1 << (2 * nodes - 1).bit_length()
+    out: FloatArray = np.fft.irfft(np.fft.rfft(mass, width) * _step_spectrum(nodes, width), width)
+    return out[..., :nodes]
+
+
+@lru_cache(maxsize=32)
+def _step_spectrum(nodes: int, width: int) -> "np.ndarray[tuple[int], np.dtype[np.complex128]]":
+    """Discrete spectrum of the share of a node's mass that lies below a later or earlier node."""
+    share = np.zeros(width)
+    away = np.arange(1 - nodes, nodes)
+    share[away] = 0.5 + sici(np.pi * away)[0] / np.pi
+    return np.fft.rfft(share)

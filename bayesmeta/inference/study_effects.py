@@ -6,22 +6,25 @@ the spacing of mu, that density is interpolated in mu and spread by Gauss-Hermit
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesmeta.errors import AccuracyError, NotExactError
-from bayesmeta.inference.plane import Surface, resolved_rows
+from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
+from bayesmeta.inference.marginals import NormalMixture
+from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.spread import Mixed
+from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0
 _ROWS = 1e-13  # nodes of tau with less posterior mass are left out
 _CHUNK = 1 << 20
-_HERMITE, _HERMITE_WEIGHTS = np.polynomial.hermite.hermgauss(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,10 +37,10 @@ class StudyEffects:
 
     surface: Surface
     tol: float
-    _found: list[SincDensity] = field(default_factory=list)
+    _found: list[SincDensity | NormalMixture] = field(default_factory=list)
 
     @property
-    def density(self) -> SincDensity:
+    def density(self) -> SincDensity | NormalMixture:
         """The marginals, one component for each study."""
         if not self._found:
             self._found.append(find_study_densities(self.surface, self.tol))
@@ -74,31 +77,29 @@ class StudyEffects:
         return self.density.interval(level, kind)
 
 
-def find_study_densities(surface: Surface, tol: float) -> SincDensity:
+@on_one_blas_thread
+def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMixture:
     """Density of each true effect on nodes of its own line.
 
     Raises
     ------
     NotExactError
-        mu is known: the density of theta_i has a singularity there.
+        mu is known under another form of random effects than the normal one.
     AccuracyError
         A density does not integrate to 1 within the tolerance.
     """
     if surface.plane.of_mu is None:
-        raise NotExactError(
-            "The exact engine for this likelihood does not give study effects where mu is known: "
-            'their density is infinite at mu. Use engine="nuts"'
-        )
+        return _find_at_known_mean(surface, tol)
     center, scale = _about(surface)
     coordinate = SinhMap(center=center[:, None], scale=scale[:, None], bend=_BEND)
     of_one = SinhMap(center=center, scale=scale, bend=_BEND)
-    predict = _Predictive.of(surface)
+    predictives = [_Predictive.of(surface, kernel) for kernel in study_kernels(surface)]
 
     def log_f(x: FloatArray) -> FloatArray:
         theta = of_one.point(x)
-        value, beyond = surface.integral.log_g_at(theta)
+        value, beyond = surface.tables.log_g_at(theta)
         with np.errstate(divide="ignore"):
-            inside = np.log(predict.density(theta, value))
+            inside = np.log(sum(predict.density(theta, value) for predict in predictives))
         return np.where(beyond, -1e300, np.maximum(inside + of_one.log_slope(x), -1e300))
 
     edge = np.full(len(center), 5.5)
@@ -109,12 +110,7 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity:
         mass = np.exp(log_f(low[:, None] + step[:, None] * np.arange(nodes))) * step[:, None]
         total = mass.sum(axis=1)
         if nyquist(mass).max() < tol:
-            wrong = float(np.abs(total - 1).max())
-            if wrong > 10 * tol:
-                raise AccuracyError(
-                    f"The density of a study effect integrates to 1 only within {wrong:.0e} "
-                    f"(tol {10 * tol:.0e})"
-                )
+            _require_whole(total, tol)
             return SincDensity(
                 start=low[:, None],
                 step=step[:, None],
@@ -125,10 +121,68 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity:
     raise AccuracyError(f"The density of a study effect did not settle with {nodes} nodes")
 
 
+def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMixture:
+    """Density of each true effect where mu is known: a mixture over the nodes of tau.
+
+    The density has a singularity at mu where tau may be 0, but at each node of tau it is smooth: a
+    component on its own line, about the peak of g_i(theta) N(theta | mu, tau^2).
+    """
+    plane, tables = surface.plane, surface.tables
+    if isinstance(surface.integral, Mixed):
+        raise NotExactError(
+            f"The study effects of {surface.integral.form} effects are not offered where mu is "
+            'known. Use engine="nuts", or a prior of mu'
+        )
+    matters = surface.mass[:, 0] > _ROWS
+    tau, of_tau = plane.tau[matters], surface.mass[matters, 0]
+    studies = len(tables.center)
+    if not tau.any():
+        known = np.full((studies, 1), plane.known_mu)
+        return NormalMixture(means=known, sds=np.zeros_like(known), weights=np.ones(1))
+    shape = (studies, len(tau))
+    study = np.repeat(np.arange(studies), len(tau))
+    all_tau = np.tile(tau, studies)
+    peak, width = tables.find_peak(np.full(len(study), plane.known_mu), all_tau, study)
+    line = SinhMap(center=peak.reshape(shape), scale=width.reshape(shape), bend=_BEND)
+
+    def log_f(x: FloatArray) -> FloatArray:
+        theta = line.point(x)  # (study, tau, node)
+        value = tables.value(theta, np.arange(studies)[:, None, None])
+        z = (theta - plane.known_mu) / tau[:, None]
+        log_normal = -0.5 * z**2 - np.log(tau[:, None] * np.sqrt(2 * np.pi))
+        out: FloatArray = value + log_normal + line.log_slope(x)
+        return out
+
+    edge = np.full(shape, 5.0)
+    low, high = find_range(log_f, -edge, edge, points=33, drop=30.0)
+    log_l = surface.log_likelihood.reshape(plane.n_tau, studies)[matters].T
+    nodes = 33
+    while nodes <= 1100:
+        step = (high - low) / (nodes - 1)
+        f = log_f(low[..., None] + step[..., None] * np.arange(nodes)) - log_l[..., None]
+        mass = np.exp(f) * step[..., None] * of_tau[:, None]
+        if nyquist(mass).max() < tol:
+            total = mass.sum(axis=(1, 2))
+            _require_whole(total, tol)
+            masses = mass / total[:, None, None]
+            return SincDensity(start=low, step=step, masses=masses, coordinate=line)
+        nodes = 2 * nodes - 1
+    raise AccuracyError(f"The density of a study effect did not settle with {nodes} nodes")
+
+
+def _require_whole(total: FloatArray, tol: float) -> None:
+    wrong = float(np.abs(total - 1).max())
+    if wrong > 10 * tol:
+        raise AccuracyError(
+            f"The density of a study effect integrates to 1 only within {wrong:.0e} "
+            f"(tol {10 * tol:.0e})"
+        )
+
+
 def _about(surface: Surface) -> tuple[FloatArray, FloatArray]:
     """Roughly where each theta_i lies, and how wide: by the normal approximation."""
     plane, mass = surface.plane, surface.mass
-    y, se = surface.integral.center, surface.integral.scale
+    y, se = surface.tables.center, surface.tables.scale
     share = se**2 / (se**2 + plane.tau[:, None] ** 2)  # (tau, study)
     mean_mu = (mass * plane.mu).sum(axis=1)
     weight = mass.sum(axis=1)
@@ -139,44 +193,72 @@ def _about(surface: Surface) -> tuple[FloatArray, FloatArray]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sum:
+    """Kernels about nodes: `mu`, `scale` (node,), and `log_weight` (node, study).
+
+    The weight is the posterior mass of the node, times the kernel's share over L_i.
+    """
+
+    kernel: Kernel
+    mu: FloatArray
+    scale: FloatArray
+    log_weight: FloatArray
+
+    def density(self, theta: FloatArray, log_g: FloatArray) -> FloatArray:
+        """Density of theta_i at theta (study, node), given log g_i there."""
+        out = np.empty_like(theta)
+        chunk = max(1, _CHUNK // (theta.shape[1] * len(self.mu)))
+        for begin in range(0, len(theta), chunk):  # a chunk of studies, to bound the memory
+            i = slice(begin, begin + chunk)
+            exponent = self.kernel.log_density((theta[i, :, None] - self.mu) / self.scale)
+            exponent += self.log_weight.T[i, None, :] + log_g[i, :, None]
+            out[i] = np.exp(exponent) @ (1 / self.scale)
+        return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Predictive:
-    """What the other studies say of theta_i: normals about nodes, and smooth rows.
+    """What the other studies say of theta_i: kernels about nodes, and smooth rows.
 
     Attributes
     ----------
-    mu, tau : (node,)
-        Nodes whose N(mu, tau^2) are summed.
-    log_weight : (node, study)
-        Log posterior mass over L_i.
-    row_tau : (row,)
-        Nodes of tau too small for that.
+    about : list of _Sum
+        Kernels that are summed over nodes.
+    rows : (row,)
+        Nodes of tau at which the kernel is too narrow for that.
+    rules : list of (shift, weight)
+        What stands for it there.
     taylor : (row, study, interval, 8)
         Log density of mu over L_i in those rows, interpolated on the row's line.
-    start, step : (row,)
-        The rows' lines.
     """
 
     surface: Surface
-    mu: FloatArray
-    tau: FloatArray
-    log_weight: FloatArray
+    about: "list[_Sum]"
     rows: "np.ndarray[tuple[int], np.dtype[np.intp]]"
+    rules: list[Rule]
     taylor: FloatArray
 
     @classmethod
-    def of(cls, surface: Surface) -> "_Predictive":
+    def of(cls, surface: Surface, kernel: Kernel) -> "_Predictive":
         from scipy.interpolate import make_interp_spline
 
         plane, mass = surface.plane, surface.mass
         assert plane.of_mu is not None
         matters = mass.sum(axis=1) > _ROWS
-        resolved = resolved_rows(plane, mass)
-        shape = (*plane.mu.shape, -1)
-        log_weight = surface.log_mass[..., None] - surface.log_likelihood.reshape(shape)
-        wide = matters & resolved
-        tau = np.broadcast_to(plane.tau[:, None], plane.mu.shape)
-        heavy = wide[:, None] & (mass > _ROWS * mass.max())
+        resolved = kernel.wide(plane, mass)
+        log_weight = surface.log_mass[..., None] + kernel.log_share
+        heavy = (matters & resolved)[:, None] & (mass > _ROWS * mass.max())
+        scale = np.broadcast_to(kernel.scale[:, None], plane.mu.shape)
+        about = [_Sum(kernel=kernel, mu=plane.mu[heavy], scale=scale[heavy],
+                      log_weight=log_weight[heavy])]  # fmt: skip
         rows = np.flatnonzero(matters & ~resolved)
+        gap = spacing(plane, mass)
+        split = [kernel.split(kernel.scale[t], gap[t]) for t in rows]
+        for t, ((sds, shares), _) in zip(rows, split, strict=True):
+            part, m = np.nonzero(shares[:, None] * mass[t] > 1e-5 * _ROWS * mass.max())
+            parts = log_weight[t, m] + np.log(shares[part])[:, None]
+            normal = replace(kernel, df=np.inf)
+            about.append(_Sum(kernel=normal, mu=plane.mu[t, m], scale=sds[part], log_weight=parts))
         slope = plane.of_mu.log_slope(plane.x) + np.log(plane.x_step)[:, None]
         log_density = (log_weight - slope[..., None])[rows]  # (row, mu, study)
         index = np.arange(plane.n_mu, dtype=float)
@@ -186,37 +268,32 @@ class _Predictive:
         )
         return cls(
             surface=surface,
-            mu=plane.mu[heavy],
-            tau=tau[heavy],
-            log_weight=log_weight[heavy],
+            about=[part for part in about if len(part.mu)],
             rows=rows,
+            rules=[rule for _, rule in split],
             taylor=np.ascontiguousarray(np.moveaxis(taylor, 0, 2)),
         )
 
     def density(self, theta: FloatArray, log_g: FloatArray) -> FloatArray:
         """Density of theta_i at theta (study, node), given log g_i there."""
         out = np.zeros_like(theta)
-        studies, nodes = theta.shape
-        chunk = max(1, _CHUNK // max(1, nodes * max(len(self.mu), 1)))
-        for begin in range(0, studies, chunk):  # a chunk of studies, to bound the memory
-            i = slice(begin, begin + chunk)
-            if len(self.mu):
-                z = (theta[i, :, None] - self.mu) / self.tau
-                exponent = self.log_weight.T[i, None, :] + log_g[i, :, None] - 0.5 * z**2
-                out[i] += (np.exp(exponent) / (self.tau * np.sqrt(2 * np.pi))).sum(axis=-1)
-        for row in range(len(self.rows)):  # few: the nodes of tau below the spacing of mu
-            out += self._smooth_row(row, theta, log_g)
+        for part in self.about:
+            out += part.density(theta, log_g)
+        for row, (shift, weight) in enumerate(self.rules):  # few: kernels below the spacing of mu
+            out += self._smooth_row(row, theta, log_g, shift) @ weight
         return out
 
-    def _smooth_row(self, row: int, theta: FloatArray, log_g: FloatArray) -> FloatArray:
-        """One node of tau: the density of mu over L_i, spread by N(0, tau^2)."""
+    def _smooth_row(
+        self, row: int, theta: FloatArray, log_g: FloatArray, shift: FloatArray
+    ) -> FloatArray:
+        """One node of tau: the density of mu over L_i, moved, (study, node, shift)."""
         plane = self.surface.plane
         t = self.rows[row]
         of_mu = plane.of_mu
         if isinstance(of_mu, SinhMap):
             of_mu = SinhMap(center=of_mu.center[t], scale=of_mu.scale[t], bend=of_mu.bend)
         assert of_mu is not None
-        mu = theta[..., None] - math.sqrt(2) * plane.tau[t] * _HERMITE  # (study, node, hermite)
+        mu = theta[..., None] - shift
         steps = (of_mu.line(mu.reshape(-1)).reshape(mu.shape) - plane.x_low[t]) / plane.x_step[t]
         inside = (steps >= 0) & (steps <= plane.n_mu - 1)
         interval = np.clip(steps, 0, plane.n_mu - 2).astype(np.intp)
@@ -225,6 +302,4 @@ class _Predictive:
         f = c[..., 7]
         for power in range(6, -1, -1):
             f = f * u + c[..., power]
-        terms = np.where(inside, np.exp(np.where(inside, f, 0.0) + log_g[..., None]), 0.0)
-        out: FloatArray = terms @ (_HERMITE_WEIGHTS / math.sqrt(math.pi))
-        return out
+        return np.where(inside, np.exp(np.where(inside, f, 0.0) + log_g[..., None]), 0.0)

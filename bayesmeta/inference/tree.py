@@ -9,7 +9,13 @@ log_prior          mu, tau (chain, draw): log densities, of an improper prior to
                    a known value log 1.
 prior              mu, tau (chain, draw): independent draws. An improper prior has none; the group
                    is left out where neither has any.
-observed_data      the numbers that the likelihood takes (study)
+posterior_predictive
+                   replicates of the observed numbers of the same studies (chain, draw, study),
+                   given their true effects; nuisance parameters drawn given these. Left out where
+                   a likelihood draws none; the root's attribute `posterior_predictive` says so.
+observed_data      the observed numbers (study)
+constant_data      numbers that are taken as known, such as standard errors and group sizes (study);
+                   all are observed where a likelihood draws no replicates
 sample_stats       the sampler's, of NUTS only
 =================  ===========================================================================
 
@@ -24,7 +30,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.inference.posterior import Diagnostics, Draws, Posterior
+from bayesmeta.likelihoods.replicate import Replicating
 from bayesmeta.priors import Prior
+from bayesmeta.random_effects import UnrelatedEffects
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -53,21 +61,31 @@ def build_tree(posterior: Posterior, draws: int, rng: int | np.random.Generator)
     """
     import xarray as xr
 
-    of_posterior, of_prior = np.random.default_rng(rng).spawn(2)
+    of_posterior, of_prior, of_data = np.random.default_rng(rng).spawn(3)
     kept = posterior.joint.draw(draws, of_posterior)
+    replicates = _replicate(posterior, kept, of_data)
+    numbers = list(posterior.bound.data.constants())
+    observed = numbers if replicates is None else list(replicates)
     groups = {
         "posterior": _posterior(posterior, kept),
         "log_likelihood": _log_likelihood(posterior, kept),
         "log_prior": _log_prior(posterior, kept),
         "prior": _prior(posterior, kept.mu.shape, of_prior),
-        "observed_data": _observed_data(posterior),
+        "posterior_predictive": None if replicates is None else _dataset(posterior, replicates),
+        "observed_data": _numbers(posterior, observed),
+        "constant_data": _numbers(posterior, [name for name in numbers if name not in observed]),
         "sample_stats": _sample_stats(posterior),
     }
     tree = xr.DataTree.from_dict({name: ds for name, ds in groups.items() if ds is not None})
     tree.attrs = _attributes(posterior, rng)
     if groups["log_likelihood"] is None:
         tree.attrs["log_likelihood"] = (
-            "left out: the effects are correlated, so that no study has a likelihood by itself"
+            "left out: the effects are correlated, so that no study has a likelihood by itself, "
+            "or unrelated under a flat prior"
+        )
+    if replicates is None:
+        tree.attrs["posterior_predictive"] = (
+            f"left out: the {posterior.bound.model.likelihood} likelihood draws no replicates"
         )
     return tree
 
@@ -84,12 +102,15 @@ def _log_likelihood(posterior: Posterior, kept: Draws) -> "xr.Dataset | None":
 
 def _priors(posterior: Posterior) -> dict[str, Prior]:
     model = posterior.bound.model
+    if isinstance(model.random_effects, UnrelatedEffects):
+        return {}  # the prior is that of each true effect
     return {"mu": model.effect, "tau": model.heterogeneity}
 
 
-def _log_prior(posterior: Posterior, kept: Draws) -> "xr.Dataset":
+def _log_prior(posterior: Posterior, kept: Draws) -> "xr.Dataset | None":
     priors = _priors(posterior).items()
-    return _dataset(posterior, {name: p.logpdf(getattr(kept, name)) for name, p in priors})
+    arrays = {name: p.logpdf(getattr(kept, name)) for name, p in priors}
+    return _dataset(posterior, arrays) if arrays else None
 
 
 def _prior(
@@ -103,12 +124,25 @@ def _prior(
     return _dataset(posterior, arrays, scaled=True) if arrays else None
 
 
-def _observed_data(posterior: Posterior) -> "xr.Dataset":
+def _replicate(
+    posterior: Posterior, kept: Draws, rng: np.random.Generator
+) -> "dict[str, FloatArray] | None":
+    """Draw data like those observed, one set for each draw; None where that is not offered."""
+    bound = posterior.bound
+    likelihood = bound.model.likelihood
+    if not isinstance(likelihood, Replicating):
+        return None
+    return likelihood.replicate(bound.data, kept.theta, rng)
+
+
+def _numbers(posterior: Posterior, names: list[str]) -> "xr.Dataset | None":
+    """Give some of the numbers that the likelihood takes."""
     import xarray as xr
 
     bound = posterior.bound
-    columns = {name: ("study", np.asarray(x)) for name, x in bound.data.constants().items()}
-    return xr.Dataset(columns, coords={"study": list(bound.studies)})
+    constants = bound.data.constants()
+    columns = {name: ("study", np.asarray(constants[name])) for name in names}
+    return xr.Dataset(columns, coords={"study": list(bound.studies)}) if columns else None
 
 
 def _sample_stats(posterior: Posterior) -> "xr.Dataset | None":

@@ -1,89 +1,62 @@
-"""Binomial likelihood of 2x2 tables, the control arm's risk integrated out."""
+"""Binomial likelihood of 2x2 tables, the level of risk integrated out."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln
+from scipy.special import expit
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.errors import ModelError
-from bayesmeta.likelihoods.nuisance import IndexArray, integrate_peak
-from bayesmeta.likelihoods.whitened import whitened, whitened_effects
-from bayesmeta.priors import Prior
+from bayesmeta.likelihoods.nuisance import (
+    IndexArray,
+    LogIntegrand,
+    integrate_peak,
+    prior_landmarks,
+)
+from bayesmeta.likelihoods.replicate import draw_nuisance
+from bayesmeta.likelihoods.requirements import require_baseline, require_measure
+from bayesmeta.likelihoods.risks import (
+    RISK_MEASURES,
+    RiskMeasure,
+    arms_in_pymc,
+    half_log_odds_ratio,
+    nuisance_at,
+)
+from bayesmeta.likelihoods.special import softplus
+from bayesmeta.likelihoods.tables import BinomialData
+from bayesmeta.likelihoods.whitened import whitened_baseline, whitened_effects
+from bayesmeta.priors import Normal, Prior
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
 if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
+    type Tensor = TensorVariable[Any, Any]
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BinomialData:
-    """Events and sizes of two arms, one row a study; all arrays (study,).
-
-    `y` and `se` are the log odds ratio and its standard error with 1/2 added to every cell: where
-    the engines look first, never what they compute.
-    """
-
-    studies: tuple[str, ...]
-    events_treated: FloatArray
-    n_treated: FloatArray
-    events_control: FloatArray
-    n_control: FloatArray
-    notes: tuple[str, ...] = ()
-
-    @property
-    def _cells(self) -> FloatArray:
-        a, c = self.events_treated, self.events_control
-        return np.stack([a, self.n_treated - a, c, self.n_control - c]) + 0.5
-
-    @property
-    def y(self) -> FloatArray:
-        """Approximate log odds ratios, (study,)."""
-        a, b, c, d = np.log(self._cells)
-        out: FloatArray = a - b - c + d
-        return out
-
-    @property
-    def se(self) -> FloatArray:
-        """Their approximate standard errors, (study,)."""
-        out: FloatArray = np.sqrt((1 / self._cells).sum(axis=0))
-        return out
-
-    def take(self, index: Sequence[int] | NDArray[np.intp]) -> "BinomialData":
-        """Give the studies at `index`, in that order."""
-        i = np.asarray(index, dtype=np.intp)
-        return BinomialData(
-            studies=tuple(self.studies[j] for j in i),
-            events_treated=self.events_treated[i],
-            n_treated=self.n_treated[i],
-            events_control=self.events_control[i],
-            n_control=self.n_control[i],
-            notes=self.notes,
-        )
-
-    def constants(self) -> dict[str, NDArray[Any]]:
-        """Give the counts, as observed."""
-        names = ("events_treated", "n_treated", "events_control", "n_control")
-        return {name: getattr(self, name) for name in names}
+type BaselineOf = Literal["control", "average"]
 
 
 @dataclass(frozen=True, slots=True)
 class BinomialLikelihood:
-    """Exact binomial likelihood of a 2x2 table, with the log odds ratio as effect.
+    """Exact binomial likelihood of a 2x2 table; OR, RR or RD as effect.
 
-    r_control ~ Bin(n_control, expit(a)), r_treated ~ Bin(n_treated, expit(a + theta)), with an
-    independent prior of the control arm's log odds `a` in each study, integrated out. Zero cells
-    need no correction and contribute what they contribute.
+    Both arms' events are binomial. Besides the effect a study has a level of risk, with an
+    independent prior in each study, which is integrated out: the control arm's log odds (OR), or
+    the average of the two arms' log odds phi (RR and RD; OR on request). With phi every effect has
+    one valid pair of risks, and exchanging the arms only changes signs. Zero cells need no
+    correction and contribute what they contribute.
 
     Parameters
     ----------
     baseline : Prior
-        Proper prior of a study's control log odds; ``normal(0, 10)`` is the documented default.
+        Proper prior of a study's level of risk, in log odds; ``normal(0, 10)`` is the documented
+        default.
+    baseline_of : {"control", "average"}, optional
+        Whose log odds that is. Not given: "control" for OR, the field's convention, and "average"
+        for RR and RD, which have no other.
 
     Examples
     --------
@@ -93,13 +66,15 @@ class BinomialLikelihood:
     """
 
     baseline: Prior
+    baseline_of: BaselineOf | None = None
     name: ClassVar[str] = "binomial"
 
     def __post_init__(self) -> None:
-        if not self.baseline.proper or self.baseline.support != (-math.inf, math.inf):
+        require_baseline(self.baseline, self.name, "log-odds")
+        if self.baseline_of not in (None, *get_args(BaselineOf.__value__)):
             raise ModelError(
-                f"The binomial likelihood needs a proper baseline prior on the whole line, not "
-                f"{self.baseline}. Use normal(0, 10), which is wide on the log-odds scale"
+                f'baseline_of = {self.baseline_of!r} is not known. Give "control" (OR only) or '
+                '"average"'
             )
 
     def __str__(self) -> str:
@@ -112,129 +87,166 @@ class BinomialLikelihood:
         correction: Correction,  # noqa: ARG002
     ) -> BinomialData:
         """Take the counts as they are; no correction is ever applied."""
-        if measure.name != "OR":
+        require_measure(self.name, measure, *RISK_MEASURES)
+        if self.baseline_of == "control" and measure.name != "OR":
             raise ModelError(
-                f"The binomial likelihood is offered for OR here, not for {measure.name}. "
-                "Use measure OR, or the normal likelihood"
+                f"For {measure.name} the baseline is the average of the arms' log odds: a prior of "
+                "the control arm's alone would not let every effect have valid risks. Give "
+                'baseline_of = "average", or leave it out'
             )
-        counts = studies.two_arm()
-        design = studies.design()
-        if counts.design_effect is not None:
-            raise ModelError(
-                "The binomial likelihood takes persons as independent, which those of cluster "
-                "trials are not. Use the normal likelihood, whose variances have the design effect"
-            )
-        if (design.rows_of_control > 1).any():
-            raise ModelError(
-                "The binomial likelihood takes arms as independent, but some studies share their "
-                f"control arm (shared={design.shared!r}). Use the normal likelihood"
-            )
-        return BinomialData(
-            studies=counts.study,
-            events_treated=counts.events_treated.astype(np.float64),
-            n_treated=counts.n_treated.astype(np.float64),
-            events_control=counts.events_control.astype(np.float64),
-            n_control=counts.n_control.astype(np.float64),
-        )
+        return BinomialData.of(studies, cast(RiskMeasure, measure.name), likelihood=self.name)
+
+    def _of_control(self, data: BinomialData) -> bool:
+        return data.measure == "OR" and self.baseline_of != "average"
 
     def log_g(self, data: BinomialData, theta: FloatArray) -> FloatArray:
-        """Log probability of each table given theta (study, node), the control risk integrated out.
+        """Log probability of each table given theta (study, node), the level of risk integrated.
 
-        The integrand is log-concave in `a` for a log-concave baseline: it is integrated about its
-        own peak, wherever theta puts it.
+        The integrand is integrated about its own peak, wherever theta puts it. For OR it is
+        log-concave under a log-concave prior; elsewhere a second mode of the prior's making is
+        looked for.
         """
         study = np.repeat(np.arange(len(data.studies)), theta.shape[1])
+        log_integrand, start, width = self._integrand(data, study, theta.reshape(-1))
+        concave = data.measure == "OR" and isinstance(self.baseline, Normal)
+        landmarks = None if concave else prior_landmarks(self.baseline)
+        integral = integrate_peak(log_integrand, start, width, landmarks=landmarks)
+        return integral.reshape(theta.shape) + data.log_coefficient[:, None]
+
+    def _log_odds(
+        self, data: BinomialData, theta: FloatArray, level: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Log odds of the treated and of the control arm."""
+        if self._of_control(data):
+            return level + theta, level
+        half = half_log_odds_ratio(data.measure, theta, level)
+        return level + half, level - half
+
+    def _integrand(
+        self, data: BinomialData, study: IndexArray, theta: FloatArray
+    ) -> tuple[LogIntegrand, FloatArray, FloatArray]:
+        """Log density of (table, level) for pairs (pair,), and about where and how wide it is."""
         r_t, n_t = data.events_treated[study], data.n_treated[study]
         r_c, n_c = data.events_control[study], data.n_control[study]
-        shift = theta.reshape(-1)
 
-        def log_integrand(a: FloatArray, pair: IndexArray) -> FloatArray:
+        def log_integrand(level: FloatArray, pair: IndexArray) -> FloatArray:
             i = pair[:, None]
-            b = a + shift[i]
-            arms = r_c[i] * a - n_c[i] * _softplus(a) + r_t[i] * b - n_t[i] * _softplus(b)
-            out: FloatArray = arms + self.baseline.logpdf(a)
+            treated, control = self._log_odds(data, theta[i], level)
+            out: FloatArray = r_c[i] * control - n_c[i] * softplus(control)
+            out += r_t[i] * treated - n_t[i] * softplus(treated)
+            out += self.baseline.logpdf(level)
             return out
 
-        # the peak lies between the arms' own log odds: begin at the best of three places
+        # the peak lies between the levels that the arms ask for: begin at the best of some places
         p_t, p_c = (r_t + 0.5) / (n_t + 1), (r_c + 0.5) / (n_c + 1)
         i_t, i_c = n_t * p_t * (1 - p_t), n_c * p_c * (1 - p_c)
-        logit_t, logit_c = np.log(p_t / (1 - p_t)), np.log(p_c / (1 - p_c))
-        both = (i_c * logit_c + i_t * (logit_t - shift)) / (i_c + i_t)
-        starts = np.stack([both, logit_c, logit_t - shift], axis=1)
-        best = log_integrand(starts, np.arange(len(study))).argmax(axis=1)
-        start = starts[np.arange(len(study)), best]
-        integral = integrate_peak(log_integrand, start, np.sqrt(1 / (i_c + i_t)))
-        integral = integral.reshape(theta.shape)
-        coefficient = _log_choose(data.n_treated, data.events_treated)
-        coefficient = coefficient + _log_choose(data.n_control, data.events_control)
-        return integral + coefficient[:, None]
+        if self._of_control(data):
+            logit_t, logit_c = np.log(p_t / (1 - p_t)), np.log(p_c / (1 - p_c))
+            places = [logit_c, logit_t - theta]
+        else:
+            places = [
+                nuisance_at(data.measure, theta, p_c),
+                nuisance_at(data.measure, -theta, p_t),
+            ]
+        both = (i_c * places[0] + i_t * places[1]) / (i_c + i_t)
+        starts = np.stack([both, *places], axis=1)
+        everything = np.arange(len(study))
+        start = starts[everything, log_integrand(starts, everything).argmax(axis=1)]
+        return log_integrand, start, np.sqrt(1 / (i_c + i_t))
+
+    def replicate(
+        self, data: BinomialData, theta: FloatArray, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """Draw events of both arms given theta (..., study), each (..., study).
+
+        The level of risk is drawn from its posterior given theta and the observed table.
+        """
+        study = np.broadcast_to(np.arange(len(data.studies)), theta.shape).reshape(-1)
+        flat = theta.reshape(-1)
+        level = draw_nuisance(*self._integrand(data, study, flat), rng)
+        out = {}
+        for arm, log_odds in zip(
+            ("treated", "control"), self._log_odds(data, flat, level), strict=True
+        ):
+            n = getattr(data, f"n_{arm}")[study].astype(np.int64)
+            events = rng.binomial(n, expit(log_odds)).astype(np.float64)
+            out[f"events_{arm}"] = events.reshape(theta.shape)
+        return out
 
     def vanishes(self, data: BinomialData) -> NDArray[np.bool_]:
-        """0 at an end unless the treated arm's counts agree with a risk of 0 (or 1) there.
+        """0 at an end unless the counts agree with the risks to which that end leads.
 
-        As theta -> -inf the treated risk goes to 0 whatever the control risk is, so g tends to a
-        constant where the treated arm has no event, and to 0 elsewhere; at +inf the same with
-        non-events.
+        With the control arm's log odds as baseline these are a treated risk of 0 (or 1) whatever
+        the control risk is, so g tends to a constant where the treated arm has no event (or no
+        non-event). With the average as baseline, which the prior keeps from going along, the
+        treated risk goes to 0 and the control risk to 1 (or the reverse): only opposite arms full
+        of events and empty of them agree with that, and a double-zero table does not.
         """
-        return np.stack([data.events_treated > 0, data.events_treated < data.n_treated], axis=1)
+        no_event, all_events = data.events_treated == 0, data.events_treated == data.n_treated
+        if self._of_control(data):
+            return ~np.stack([no_event, all_events], axis=1)
+        none_control, all_control = data.events_control == 0, data.events_control == data.n_control
+        return ~np.stack([no_event & all_control, all_events & none_control], axis=1)
 
     def observe(
         self,
         data: BinomialData,
-        mu: "TensorVariable[Any, Any]",
-        tau: "TensorVariable[Any, Any]",
+        mu: "Tensor",
+        tau: "Tensor",
         *,
         common: bool,
     ) -> None:
-        """Add the arms to the PyMC model in context, with theta and the control log odds explicit.
+        """Add the arms to the PyMC model in context, with theta and the level of risk explicit.
 
-        theta is whitened by its own conditional normal. Given theta the control log odds lie about
-        ``pooled - share * theta``, with `share` the treated arm's part of the information, and are
-        whitened about that. Where no patient (or every patient) had the event, nothing but the
-        baseline prior ends their tail on that side, and the coordinates lean towards it.
+        theta is whitened by its own conditional normal. Given theta the level lies on a line, by
+        the arms' informations at their observed log odds, and is whitened about that. Where no
+        patient (or every patient) had the event, nothing but the baseline prior ends its tail on
+        that side, and the coordinates lean towards it.
         """
         import pymc as pm
 
-        theta = whitened_effects(mu, tau, data.y, data.se, common=common)
-        a, b, c, d = data._cells
+        theta = whitened_effects(mu, tau, data.y, data.se, common=common, domain=data.domain)
+        a, b, c, d = data.cells
         i_t, i_c = a * b / (a + b), c * d / (c + d)
-        share = i_t / (i_t + i_c)
-        wall = np.sqrt(1 / (i_t + i_c))
-        low, high = self.baseline.quantile(np.array([0.16, 0.84]))
-        tail = np.maximum((high - low) / 2, wall)
-        events = data.events_treated + data.events_control
-        side = 1.0 * (events == data.n_treated + data.n_control) - (events == 0)
-        lean = side * np.log(tail / wall) / 2
-        kind, arguments = self.baseline.pymc_form()
-        control = whitened(
-            "a",
-            distribution=lambda: getattr(pm, kind).dist(**arguments),
-            draw=lambda rng, size: self.baseline.quantile(rng.random(size)),
-            location=np.log(c / d) + share * (data.y - theta),
-            scale=wall * np.exp(np.abs(lean)),
-            lean=lean,
-            dims=("study",),
+        logit_t, logit_c = np.log(a / b), np.log(c / d)
+        if self._of_control(data):
+            middle, rises, falls = logit_c, np.ones((2, len(a))), np.array([1.0, 0.0])[:, None]
+        else:
+            middle = (logit_t + logit_c) / 2
+            by_phi, by_theta = _slopes(data, middle)
+            rises, falls = np.stack([1 + by_phi, 1 - by_phi]), np.stack([by_theta, -by_theta])
+        weight = np.stack([i_t, i_c]) * rises
+        information = (weight * rises).sum(axis=0)
+        share = (weight * falls).sum(axis=0) / information
+        level = whitened_baseline(
+            "a" if self._of_control(data) else "phi",
+            self.baseline,
+            location=middle + share * (data.y - theta),
+            wall=np.sqrt(1 / information),
+            side=data.one_sided,
         )
-        arms = {
-            "control": (control, data.events_control, data.n_control),
-            "treated": (control + theta, data.events_treated, data.n_treated),
-        }
-        for arm, (log_odds, events, n) in arms.items():
+        if self._of_control(data):
+            arms = {"control": {"logit_p": level}, "treated": {"logit_p": level + theta}}
+        else:
+            arms = arms_in_pymc(data.measure, theta, level)
+        for arm, risk in arms.items():
             pm.Binomial(
                 f"events_{arm}",
-                n.astype(np.int64),
-                logit_p=log_odds,
-                observed=events.astype(np.int64),
+                getattr(data, f"n_{arm}").astype(np.int64),
+                observed=getattr(data, f"events_{arm}").astype(np.int64),
                 dims="study",
+                **risk,
             )
 
 
-def _softplus(x: FloatArray) -> FloatArray:
-    """log(1 + exp(x)) without overflow; relative accuracy at both ends."""
-    out: FloatArray = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-    return out
+def _slopes(data: BinomialData, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Differentiate half the log odds ratio in phi and in theta, at the data."""
+    step, y = 1e-4, data.y
 
+    def half(theta: FloatArray, phi: FloatArray) -> FloatArray:
+        return half_log_odds_ratio(data.measure, theta, phi)
 
-def _log_choose(n: FloatArray, r: FloatArray) -> FloatArray:
-    out: FloatArray = -np.log1p(n) - betaln(r + 1, n - r + 1)
-    return out
+    by_phi = (half(y, phi + step) - half(y, phi - step)) / (2 * step)
+    unit = step * data.se  # within (-1, 1) for a risk difference
+    by_theta = (half(y + unit, phi) - half(y - unit, phi)) / (2 * unit)
+    return by_phi, by_theta

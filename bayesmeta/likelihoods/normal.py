@@ -107,3 +107,12 @@ class NormalLikelihood:
         lam, Q = eigh(np.eye(len(data.y)), data.S)
         sd = pm.math.sqrt(1 + tau**2 * lam)
         pm.Normal("y_rotated", Q.sum(axis=0) * mu, sd, observed=data.y @ Q)
+
+    def replicate(
+        self, data: NormalData, theta: FloatArray, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """Draw estimates y ~ N(theta, S) given theta (..., row)."""
+        noise = rng.standard_normal(theta.shape)
+        if data.S.ndim == 1:
+            return {"y": theta + np.sqrt(data.S) * noise}
+        return {"y": theta + noise @ np.linalg.cholesky(data.S).T}

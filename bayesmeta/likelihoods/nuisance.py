@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.priors import Prior
 from bayesmeta.scales import FloatArray
 
 type IndexArray = np.ndarray[tuple[int], np.dtype[np.intp]]
@@ -12,25 +13,36 @@ type LogIntegrand = Callable[[FloatArray, IndexArray], FloatArray]
 
 _DROP = 38.0  # log units below the peak at which the integrand is cut: e^-38 = 3e-17
 _BEND = 4.0  # widths after which the nodes begin to spread exponentially
-_HALVING = 1e-9  # accepted change of the log integral when the step is doubled; see below
+_FIRST, _LAST = 26, 6656  # steps of the first rule, and of the last
+_HALVING = 1e-9  # accepted change of the log integral when the step is halved; see below
+_CHUNK = 1024  # integrands taken at once, to stay within the cache
 
 
-def integrate_peak(log_f: LogIntegrand, start: FloatArray, width: FloatArray) -> FloatArray:
+def integrate_peak(
+    log_f: LogIntegrand,
+    start: FloatArray,
+    width: FloatArray,
+    *,
+    landmarks: FloatArray | None = None,
+) -> FloatArray:
     """Logarithm of the integral of exp(log_f) over the line, for many integrands (pair,).
 
     The trapezoid rule in x, a = peak + width * bend * sinh(x / bend): even steps where the
     integrand is normal, exponentially growing ones where it has long tails (an arm without
     events). For analytic integrands the rule's error falls as exp(-c / step), so the error after
     halving the step is about the square of the change that the halving made; the change must stay
-    below 1e-9, or the nodes of that integrand are doubled.
+    below 1e-9, or the step of that integrand is halved again.
 
     Parameters
     ----------
     log_f : callable
-        ``log_f(a, pair)``: unimodal log integrands of the pairs with index `pair` (pair,) at
-        a (pair, node).
+        ``log_f(a, pair)``: log integrands of the pairs with index `pair` (pair,) at a (pair, node);
+        unimodal but for what `landmarks` mark.
     start, width : (pair,)
         Where to look for the peak, and how wide it is about.
+    landmarks : (point,) or (pair, point), optional
+        Points that the range is made to cover where the integrand counts there: those of a prior
+        that may lie in a second mode.
 
     Returns
     -------
@@ -39,31 +51,68 @@ def integrate_peak(log_f: LogIntegrand, start: FloatArray, width: FloatArray) ->
     Raises
     ------
     AccuracyError
-        6144 nodes do not meet the tolerance.
+        6656 steps do not meet the tolerance.
     """
     out = np.empty(len(start))
-    peak, scale = _find_peak(log_f, start, width)
+    for begin in range(0, len(start), _CHUNK):
+        pairs = np.arange(begin, min(begin + _CHUNK, len(start)))
+
+        def of_chunk(a: FloatArray, pair: IndexArray, pairs: IndexArray = pairs) -> FloatArray:
+            return log_f(a, pairs[pair])
+
+        marks = landmarks[pairs] if landmarks is not None and landmarks.ndim == 2 else landmarks
+        out[pairs] = _integrate(of_chunk, start[pairs], width[pairs], marks)
+    return out
+
+
+def _integrate(
+    log_f: LogIntegrand, start: FloatArray, width: FloatArray, landmarks: FloatArray | None
+) -> FloatArray:
     everything = np.arange(len(start))
+    peak, scale = _find_peak(log_f, start, width)
     top = log_f(peak[:, None], everything)[:, 0]
-    left, right = (
-        _BEND * np.arcsinh(_extent(log_f, peak, top, side * scale) / _BEND) for side in (-1, 1)
-    )
-    todo, nodes = everything, 56
+    reach = [_extent(log_f, peak, top, side * scale) for side in (-1, 1)]
+    if landmarks is not None:
+        at = np.broadcast_to(landmarks, (len(start), landmarks.shape[-1]))
+        counts = log_f(at, everything) > top[:, None] - _DROP
+        away = (at - peak[:, None]) / scale[:, None]
+        reach = [
+            np.maximum(so_far, np.where(counts, side * away, 0.0).max(axis=1) * 1.5)
+            for side, so_far in zip((-1, 1), reach, strict=True)
+        ]
+    left, right = (_BEND * np.arcsinh(distance / _BEND) for distance in reach)
+
+    def sum_nodes(which: IndexArray, steps: int, nodes: FloatArray) -> FloatArray:
+        x = (left + right)[which, None] / steps * nodes - left[which, None]
+        grown = np.exp(x / _BEND)
+        a = peak[which, None] + (scale[which, None] * (0.5 * _BEND)) * (grown - 1 / grown)
+        f = np.exp(log_f(a, which) - top[which, None]) * (grown + 1 / grown)
+        out: FloatArray = 0.5 * f.sum(axis=1)
+        return out
+
+    total = sum_nodes(everything, _FIRST, np.arange(_FIRST + 1.0))
+    todo, steps = everything, _FIRST
     while len(todo):
-        if nodes > 6144:
+        if steps >= _LAST:
             raise AccuracyError(
-                f"An integral over a study's baseline did not settle with {nodes // 2} nodes. "
+                f"An integral over a study's baseline did not settle with {steps} nodes. "
                 "Is the baseline prior far narrower than the data, or far from them?"
             )
-        step = (left + right)[todo] / nodes
-        x = -left[todo, None] + step[:, None] * np.arange(nodes + 1)
-        a = peak[todo, None] + scale[todo, None] * _BEND * np.sinh(x / _BEND)
-        f = np.exp(log_f(a, todo) - top[todo, None]) * np.cosh(x / _BEND)
-        fine = f.sum(axis=1)
-        out[todo] = top[todo] + np.log(fine * step * scale[todo])
-        moved = np.abs(2 * f[:, ::2].sum(axis=1) / fine - 1)
-        todo, nodes = todo[~(moved < _HALVING)], 2 * nodes
+        more = sum_nodes(todo, 2 * steps, np.arange(1.0, 2 * steps, 2))
+        moved = np.abs(total[todo] - more) / (total[todo] + more)
+        total[todo] += more
+        steps *= 2
+        settled = moved < _HALVING
+        total[todo[settled]] *= ((left + right) / steps)[todo[settled]]
+        todo = todo[~settled]
+    out: FloatArray = top + np.log(total * scale)
     return out
+
+
+def prior_landmarks(prior: Prior) -> FloatArray:
+    """Points at which a proper prior may hold a second mode of an integrand."""
+    share = np.array([1e-12, 1e-8, 1e-5, 1e-3, 0.05, 0.25, 0.5])
+    return prior.quantile(np.concatenate([share, 1 - share[:-1]]))
 
 
 def _find_peak(

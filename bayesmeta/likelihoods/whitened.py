@@ -89,9 +89,15 @@ def whitened(
 
 
 def whitened_effects(
-    mu: "Tensor", tau: "Tensor", y: FloatArray, se: FloatArray, *, common: bool
+    mu: "Tensor",
+    tau: "Tensor",
+    y: FloatArray,
+    se: FloatArray,
+    *,
+    common: bool,
+    domain: tuple[float, float] | None = None,
 ) -> "Tensor":
-    """Add ``theta ~ N(mu, tau)``, dims study, to the PyMC model in context.
+    """Add ``theta ~ N(mu, tau)``, dims study, to the PyMC model in context; cut to a domain if any.
 
     Whitened by the conditional of theta given (mu, tau) under a normal approximation (y, se) of
     each study. The centred and the non-centred forms are its limits for se << tau and se >> tau,
@@ -104,6 +110,8 @@ def whitened_effects(
         theta: Tensor = pm.Deterministic("theta", mu + pt.zeros(len(y)), dims="study")
         return theta
     share = se**2 / (se**2 + tau**2)
+    if domain is not None:
+        return _bounded_effects(mu, tau, share * mu + (1 - share) * y, pt.sqrt(share) * tau, domain)
     return whitened(
         "theta",
         mu,
@@ -112,6 +120,103 @@ def whitened_effects(
         draw=lambda rng, size, mu, tau: rng.normal(mu, tau, size),
         location=share * mu + (1 - share) * y,
         scale=pt.sqrt(share) * tau,
+        dims=("study",),
+    )
+
+
+def _bounded_effects(
+    mu: "Tensor", tau: "Tensor", location: "Tensor", scale: "Tensor", domain: tuple[float, float]
+) -> "Tensor":
+    """Add theta ~ N(mu, tau) cut to a domain, sampled as its logit, whitened about `location`."""
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pymc.distributions.transforms import Transform
+    from scipy.special import ndtr, ndtri
+
+    low, high = domain
+
+    def line(theta: Any) -> Any:
+        return pt.log(theta - low) - pt.log(high - theta)
+
+    def slope(theta: Any) -> Any:
+        return (theta - low) * (high - theta) / (high - low)
+
+    class Bounded(Transform):  # type: ignore[misc]
+        name = "bounded"
+
+        def forward(self, value: Any, *inputs: Any) -> Any:
+            location, scale = inputs[-2:]
+            return (line(value) - line(location)) * slope(location) / scale
+
+        def backward(self, value: Any, *inputs: Any) -> Any:
+            location, scale = inputs[-2:]
+            eta = line(location) + value * scale / slope(location)
+            return low + (high - low) * pt.sigmoid(eta)
+
+        def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+            location, scale = inputs[-2:]
+            theta = self.backward(value, *inputs)
+            return pt.log(scale / slope(location)) + pt.log(slope(theta))
+
+    def log_density(value: Any, mu: Any, tau: Any, *_: Any) -> Any:
+        root = tau * math.sqrt(2)
+        inside = 0.5 * (pt.erf((high - mu) / root) + pt.erf((mu - low) / root))
+        return pm.logp(pm.Normal.dist(mu, tau), value) - pt.log(inside)
+
+    def draw(
+        mu: Any, tau: Any, *_: Any, rng: np.random.Generator, size: tuple[int, ...]
+    ) -> FloatArray:
+        first, last = ndtr((low - mu) / tau), ndtr((high - mu) / tau)
+        out: FloatArray = mu + tau * ndtri(first + rng.random(size) * (last - first))
+        return out
+
+    variable: Tensor = pm.CustomDist(
+        "theta",
+        mu,
+        tau,
+        location,
+        scale,
+        logp=log_density,
+        random=draw,
+        support_point=lambda _variable, _size, *inputs: inputs[-2],
+        transform=Bounded(),
+        dims=("study",),
+    )
+    return variable
+
+
+def whitened_baseline(
+    name: str,
+    prior: Prior,
+    *,
+    location: "Tensor",
+    wall: FloatArray,
+    side: FloatArray,
+) -> "Tensor":
+    """Add a study's nuisance parameter ``name ~ prior``, dims study, to the PyMC model in context.
+
+    Parameters
+    ----------
+    location : tensor (study,)
+        About where it lies given theta.
+    wall : (study,)
+        How wide its posterior is where the data end it.
+    side : (study,)
+        -1 or 1 where on that side only the prior ends it, else 0: the coordinates lean there.
+    """
+    import pymc as pm
+
+    low, high = prior.quantile(np.array([0.16, 0.84]))
+    tail = np.maximum((high - low) / 2, wall)
+    lean = side * np.log(tail / wall) / 2
+    kind, arguments = prior.pymc_form()
+    return whitened(
+        name,
+        distribution=lambda: getattr(pm, kind).dist(**arguments),
+        draw=lambda rng, size: prior.quantile(rng.random(size)),
+        location=location,
+        scale=wall * np.exp(np.abs(lean)),
+        lean=lean,
         dims=("study",),
     )
 

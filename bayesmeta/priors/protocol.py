@@ -163,6 +163,9 @@ class ContinuousPrior(WrittenPrior, ABC):
     def logpdf(self, x: FloatArray) -> FloatArray:
         """Log density at `x`; -inf outside the support."""
         low, high = self.support
+        if low == -math.inf and high == math.inf:
+            with np.errstate(over="ignore"):  # far out, where the density is 0
+                return self._logpdf(np.asarray(x, dtype=float))
         outside = (np.asarray(x) < low) | (np.asarray(x) > high)
         return np.where(outside, -np.inf, self._inside(self._logpdf, x))
 

@@ -128,6 +128,25 @@ class SingleCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SingleRates:
+    """Events and person-time of studies of one group.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Labels, in the order of the table.
+    events : (study,)
+        Events.
+    time : (study,)
+        Person-time, in one unit.
+    """
+
+    study: tuple[str, ...]
+    events: IntArray
+    time: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Correlations:
     """One correlation per study.
 

@@ -10,6 +10,7 @@ from bayesmeta.studies.arrays import (
     IntArray,
     Pairs,
     SingleCounts,
+    SingleRates,
     TwoArmCounts,
     TwoArmMeans,
     TwoArmRates,
@@ -73,6 +74,11 @@ def pairs(study: Studies, frame: pd.DataFrame) -> Pairs:
 def single_counts(study: Studies, frame: pd.DataFrame) -> SingleCounts:
     """Take counts of one group."""
     return SingleCounts(study=study, events=_integers(frame["events"]), n=_integers(frame["n"]))
+
+
+def single_rates(study: Studies, frame: pd.DataFrame) -> SingleRates:
+    """Take events and person-time of one group."""
+    return SingleRates(study=study, events=_integers(frame["events"]), time=_floats(frame["time"]))
 
 
 def correlations(study: Studies, frame: pd.DataFrame) -> Correlations:

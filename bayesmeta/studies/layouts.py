@@ -8,7 +8,15 @@ from typing import Literal
 from bayesmeta.errors import Problem
 
 type LayoutKind = Literal[
-    "binary", "means", "rates", "single", "paired", "paired arms", "correlation", "contrast"
+    "binary",
+    "means",
+    "rates",
+    "single",
+    "single_rates",
+    "paired",
+    "paired arms",
+    "correlation",
+    "contrast",
 ]
 
 STUDY_NAMES = ("study", "trial", "author", "authors", "studlab", "slab")
@@ -135,6 +143,12 @@ LAYOUTS = (
         numbers=("xi", "ni"),
         groups=(("xi", "ni"),),
         told="read as one group per study: xi events out of ni",
+    ),
+    Layout(
+        kind="single_rates",
+        numbers=("xi", "ti"),
+        groups=(("xi", "ti"),),
+        told="read as one group per study: xi events in person-time ti",
     ),
     Layout(
         kind="paired arms",

@@ -76,7 +76,8 @@ def read_studies(
       of the same persons, with their correlation ``r``, or ``sd_change``, ``t`` or ``p``; with
       ``arm``, one row per study and arm;
     - ``median`` with ``q1, q3`` or ``min, max`` in place of mean and sd;
-    - ``xi, ni``: events of one group; ``ri, ni``: a correlation and its number of pairs;
+    - ``xi, ni``: events of one group; ``xi, ti``: the same in person-time; ``ri, ni``: a
+      correlation and its number of pairs;
     - ``estimate`` (``yi``, or a measure: ``or``, ``log_or``, ``hr``, ``smd``, ...) with one or more
       of ``se``, ``vi``, ``ci_low, ci_high`` (Wald, 95% unless ``level`` says otherwise) and ``p``
       (two-sided, Wald): one contrast per study. A column named after a ratio holds ratios, any

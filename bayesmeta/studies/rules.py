@@ -21,7 +21,7 @@ MISSING = ("", "na", "n/a", "nan", "none", "null", ".", "-", "?")
 _LARGEST_COUNT = 2**53
 LARGEST_NUMBER = 1e100  # beyond it, or below its inverse, squares may overflow
 _MEASURED = (
-    *("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ri"),
+    *("mean", "sd", "m1i", "sd1i", "m2i", "sd2i", "time", "t1i", "t2i", "ti", "ri"),
     *("mean_post", "sd_post", "mean_pre", "sd_pre", "r"),
 )
 
@@ -235,6 +235,7 @@ RULES: dict[LayoutKind, tuple[Rule, ...]] = {
     "means": MEANS_RULES,
     "rates": RATES_RULES,
     "single": SINGLE_RULES,
+    "single_rates": (*COMMON_RULES, counts_not_whole, times_not_positive),
     "paired": MEANS_RULES,
     "paired arms": MEANS_RULES,
     "correlation": CORRELATION_RULES,

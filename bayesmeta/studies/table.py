@@ -13,6 +13,7 @@ from bayesmeta.studies.arrays import (
     Correlations,
     Pairs,
     SingleCounts,
+    SingleRates,
     TwoArmCounts,
     TwoArmMeans,
     TwoArmRates,
@@ -37,7 +38,8 @@ class StudyTable:
     ----------
     layout : LayoutKind
         "binary", "means", "rates", "paired arms": one row per study and arm (and outcome).
-        "single", "paired", "correlation", "contrast": one row per study (and outcome).
+        "single", "single_rates", "paired", "correlation", "contrast": one row per study (and
+        outcome).
     source : str
         File name, bundled name, or "DataFrame".
     arms : (str, str) or None
@@ -78,8 +80,9 @@ class StudyTable:
         """Copy of the data.
 
         Binary: study, arm, outcome, events, n. Means: study, arm, outcome, mean, sd, n. Rates:
-        study, arm, outcome, events, time. Single: study, outcome, events, n. Paired: study, (arm,)
-        outcome, mean_post, sd_post, mean_pre, sd_pre, n, r. Correlation: study, outcome, r, n.
+        study, arm, outcome, events, time. Single: study, outcome, events, n (or time). Paired:
+        study, (arm,) outcome, mean_post, sd_post, mean_pre, sd_pre, n, r. Correlation: study,
+        outcome, r, n.
         Contrast: study, outcome, estimate, se, variance.
         Covariates follow, then, where there is something to say, `derived` (what was made out of
         other columns), `design_effect` and `shared_control`. The outcome is "" where the table
@@ -269,6 +272,10 @@ class StudyTable:
     def single(self) -> SingleCounts:
         """Give the counts of studies of one group."""
         return extract.single_counts(self.studies, self._rows("single"))
+
+    def single_rates(self) -> SingleRates:
+        """Give events and person-time of studies of one group."""
+        return extract.single_rates(self.studies, self._rows("single_rates"))
 
     def correlations(self) -> Correlations:
         """Give the correlations, study by study."""

@@ -58,6 +58,7 @@ def test_a_design_effect_multiplies_the_variance_and_leaves_the_effect(measure):
         "means": (MEANS, ["A", 5, 2, 30, 7, 3, 40]),
         "rates": (RATES, ["A", 7, 100, 4, 120]),
         "single": ("study xi ni", ["A", 7, 100]),
+        "single_rates": ("study xi ti", ["A", 7, 100.5]),
         "paired": ("study m1i sd1i m2i sd2i ni ri", ["A", 5, 2, 7, 3, 40, 0.3]),
     }
     columns, row = tables[MEASURES[measure].layout]
@@ -78,16 +79,38 @@ def test_sums_of_mantel_haenszel_and_peto_take_counts_over_the_design_effect():
         assert_allclose([got.estimate, got.se], [want.estimate, want.se], rtol=CLOSED)
 
 
-def test_the_binomial_likelihood_refuses_clusters_and_shared_arms():
-    likelihood = bm.BinomialLikelihood(baseline=bm.Normal(0, 10))
-    model = bm.Model(measure="OR", likelihood=likelihood, effect=bm.Normal(0, 2.82),
-                     heterogeneity=bm.HalfNormal(0.5))  # fmt: skip
-    table = _read(BINARY + " design_effect", ["A", 30, 100, 44, 100, 2])
+NORMAL_10 = bm.Normal(0, 10)
+
+
+def _model(measure, likelihood):
+    return bm.Model(measure=measure, likelihood=likelihood, effect=bm.Normal(0, 2.82),
+                    heterogeneity=bm.HalfNormal(0.5))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "measure", "columns", "row"),
+    [
+        (bm.BinomialLikelihood(NORMAL_10), "OR", BINARY, ["A", 30, 100, 44, 100]),
+        (bm.BinomialLikelihood(NORMAL_10), "RD", BINARY, ["A", 30, 100, 44, 100]),
+        (bm.ConditionalLikelihood(), "OR", BINARY, ["A", 30, 100, 44, 100]),
+        (bm.PoissonLikelihood(NORMAL_10), "IRR", RATES, ["A", 30, 100.5, 44, 99.5]),
+        (bm.OneArmLikelihood(), "PLO", "study xi ni", ["A", 30, 100]),
+        (bm.OneArmLikelihood(), "IRLN", "study xi ti", ["A", 30, 100.5]),
+        (bm.StudentLikelihood(), "MD", MEANS, ["A", 5, 2, 40, 7, 3, 42]),
+    ],
+)
+def test_exact_likelihoods_refuse_clusters_and_shared_arms(likelihood, measure, columns, row):
+    model = _model(measure, likelihood)
+    clusters = _read(columns + " design_effect", [*row, 2])
     with pytest.raises(ModelError, match=r"cluster trials are not\. Use the normal likelihood"):
-        model.bind(table)
+        model.bind(clusters)
+    if len(row) < 4:
+        return  # one group: there is no arm to share
     for told in ("split", "covariance"):
+        pair = [row, "S"], [["B", *row[1:]], "S"]
+        shared = _read(columns + " shared_control", *([*r, s] for r, s in pair), shared=told)
         with pytest.raises(ModelError, match=rf"share their control arm \(shared='{told}'\)"):
-            model.bind(shared_table(shared=told))
+            model.bind(shared)
 
 
 def test_estimates_are_inflated_only_where_they_are_said_to_be_unadjusted():

@@ -71,3 +71,25 @@ def test_improper_and_unsupported_priors_raise():
         fit_batch(y[:, :2], v[:, :2], effect=bm.Flat(), heterogeneity=bm.Flat())
     with pytest.raises(NotExactError, match="normal, flat or fixed"):
         fit_batch(y, v, effect=bm.Cauchy(0, 1), heterogeneity=TAU)
+
+
+@pytest.mark.parametrize("effect", [EFFECT, bm.Flat(), bm.Fixed(0.1)])
+def test_cdfs_at_given_points_are_those_of_single_fits(effect):
+    y, v, keep = ragged()
+    at = np.random.default_rng(3).uniform(0.1, 0.6, (len(y), 4))
+    batch = fit_batch(y, v, keep=keep, effect=effect, heterogeneity=TAU, at=at)
+    for i in range(len(y)):
+        one = fit_gaussian(bind_normal(y[i][keep[i]], v[i][keep[i]], effect, TAU))
+        want = [one.mu.cdf(at[i, 0]), one.tau.cdf(at[i, 1]), one.theta_new.cdf(at[i, 2]),
+                one.theta.cdf(at[i, 3])[0]]  # fmt: skip
+        assert_allclose(batch.cdf[i], want, rtol=EXACT, atol=1e-10)
+
+
+def test_points_of_another_shape_are_refused():
+    y, v, _ = ragged()
+    with pytest.raises(ModelError, match=r"shape \(6, 4\), not \(6,\)"):
+        fit_batch(y, v, effect=EFFECT, heterogeneity=TAU, at=np.zeros(6))
+    masked = np.ones(y.shape, dtype=bool)
+    masked[2, 0] = False
+    with pytest.raises(ModelError, match="row 0 of every model"):
+        fit_batch(y, v, keep=masked, effect=EFFECT, heterogeneity=TAU, at=np.zeros((6, 4)))

@@ -125,10 +125,31 @@ def test_known_mu_and_known_tau():
     assert_allclose(free.log_marginal_likelihood, want, rtol=1e-8)
 
 
-def test_study_effects_under_a_known_mu_are_refused_by_name():
-    post = bm.fit(binomial_model(bm.Fixed(-0.5)), BCG)
-    with pytest.raises(NotExactError, match=r"mu is known.*nuts"):
-        post.theta.quantile(0.5)
+@pytest.mark.parametrize("tau", [bm.HalfNormal(0.5), bm.Fixed(0.3), bm.Fixed(0)])
+def test_study_effects_under_a_known_mu_are_those_of_the_gaussian_engine(tau):
+    model = normal_model(bm.Fixed(-0.5), tau, "OR")
+    grid, gaussian = (bm.fit(model, BCG, engine=engine).theta for engine in ("grid", "gaussian"))
+    assert_allclose(grid.mean, gaussian.mean, rtol=EXACT)
+    assert_allclose(grid.sd, gaussian.sd, rtol=EXACT, atol=1e-12)
+    x = np.array([-1.3, -0.6, 0.2])
+    assert_allclose(grid.cdf(x), gaussian.cdf(x), rtol=EXACT, atol=EXACT)
+
+
+def test_study_effects_of_counts_under_a_known_mu_and_tau_are_prior_times_likelihood():
+    table = counts((0, 20, 5, 20), (3, 41, 0, 44))
+    model = binomial_model(bm.Fixed(-0.5), bm.Fixed(0.8))
+    post = bm.fit(model, table)
+    data = model.bind(table).data
+    z, w = np.polynomial.legendre.leggauss(200)
+    sums = []
+    for low, high in ((-8, -1), (-1, 7)):
+        theta = (low + high) / 2 + (high - low) / 2 * z
+        density = np.exp(model.likelihood.log_g(data, np.tile(theta, (2, 1))))
+        density = density * stats.norm.pdf(theta, -0.5, 0.8) * (high - low) / 2
+        sums.append((density @ w, density @ (w * theta)))
+    (below, mean_below), (above, mean_above) = sums
+    assert_allclose(post.theta.mean, (mean_below + mean_above) / (below + above), rtol=1e-8)
+    assert_allclose(post.theta.cdf(-1.0), below / (below + above), rtol=1e-8)
 
 
 def test_study_effects_of_counts_are_shrunk_and_integrate():

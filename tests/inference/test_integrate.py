@@ -75,7 +75,7 @@ def test_the_reported_error_covers_the_true_one():
     integral = StudyIntegral.build(bound, mu, tau)
     got = integral.log_likelihood(mu, tau).sum(axis=1)
     want = [sum(brute_force(bound, i, m, t) for i in (0, 1)) for m, t in zip(mu, tau, strict=True)]
-    assert np.abs(got - want).max() <= integral.error(mu, tau, np.ones(12)) + 1e-11
+    assert np.abs(got - want).max() <= integral.error(mu, tau, np.ones(12), got) + 1e-11
 
 
 def test_a_normal_likelihood_has_its_closed_form():

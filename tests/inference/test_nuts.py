@@ -10,9 +10,11 @@ from scipy.stats import norm
 from tolerances import CLOSED, EXACT
 
 from bayesmeta.errors import ImproperPosteriorError, ModelError, SamplingError
-from bayesmeta.inference import nuts
+from bayesmeta.inference import sampler
 from bayesmeta.inference.gaussian import fit_gaussian
-from bayesmeta.inference.nuts import SampledJoint, Settings, draw_effects, fit_nuts, judge_run
+from bayesmeta.inference.judge import judge_run
+from bayesmeta.inference.nuts import SampledJoint, draw_effects, fit_nuts
+from bayesmeta.inference.sampler import Settings
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.priors import (
     Fixed,
@@ -160,7 +162,7 @@ def test_a_sampler_that_cannot_start_says_why(monkeypatch):
         raise RuntimeError("All points failed\n\nCaused by:\n  Logp\n\nStack backtrace:\n 0: ?")
 
     monkeypatch.setitem(sys.modules, "nutpie", SimpleNamespace(sample=fail))
-    monkeypatch.setattr(nuts, "_compile", lambda _: None)
+    monkeypatch.setattr(sampler, "compile_once", lambda *_: None)
     with pytest.raises(SamplingError, match=r"could not run: All points failed Caused by: Logp$"):
         fit_nuts(bind_effects(Normal(0, 1), HalfNormal(0.5), Y, V), rng=1)
 
@@ -293,7 +295,10 @@ def test_a_failed_run_says_so_in_its_notes():
     posterior = fit_nuts(bound, rng=3, draws=60, progress=progress)
     assert not posterior.ok
     assert any(note.startswith("NUTS: tail ESS") for note in posterior.notes)
-    assert told == ["compiling the model", "sampling"]
+    assert any("run again, with 120 draws" in note for note in posterior.notes)
+    assert posterior.accuracy.draws == 120
+    assert_allclose(posterior.accuracy.target_accept, 0.98)
+    assert told == ["compiling the model", "sampling", "sampling again, longer"]
 
 
 @nuts_and_slow

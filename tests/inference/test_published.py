@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import PROBS, binomial_model, normal_model
+from cases import PROBS, binomial_model, counts, normal_model
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -149,3 +149,34 @@ def test_bcg_with_vague_binomial_priors():
     assert_allclose(post.mu.interval(), [-1.16, -0.38], atol=1e-2)
     assert_allclose(post.tau.quantile(0.5), 0.58, atol=5e-3)
     assert_allclose(post.tau.interval(), [0.35, 0.91], atol=3e-2)
+
+
+def blocker(golden):
+    return counts(*map(tuple, golden("published_counts")["blocker"]))
+
+
+def test_beta_blockers_with_vague_priors(golden):
+    """BUGS, blocker: mu N(0, 10^6), 1/tau^2 gamma(0.001, 0.001); to its Monte Carlo error."""
+    vague = bm.OnTau2(bm.InverseGamma(0.001, 0.001))
+    model = binomial_model(bm.Normal(0, 1000), vague, bm.Normal(0, 316.2))
+    post = bm.fit(model, blocker(golden))
+    assert_allclose(post.mu.mean, -0.2502, atol=6e-3)
+    assert_allclose(post.mu.sd, 0.0614, atol=6e-3)
+    assert_allclose(post.mu.interval(), [-0.369, -0.128], atol=6e-3)
+    assert_allclose(post.tau.mean, 0.113, atol=6e-3)
+    assert_allclose(post.theta_new.interval(), [-0.547, 0.059], atol=2e-2)
+
+
+def test_beta_blockers_of_the_decision_support_unit(golden):
+    """NICE TSD 2, binomial with vague priors, common and random effects; as printed, tau 0.1350."""
+    vague = bm.Normal(0, 100)
+    common = bm.fit(binomial_model(vague, bm.Fixed(0), vague), blocker(golden))
+    assert_allclose(common.mu.mean, -0.26, atol=5e-3)
+    assert_allclose(common.mu.sd, 0.050, atol=5e-4)
+    assert_allclose(common.mu.interval(), [-0.36, -0.16], atol=5e-3)
+    random = bm.fit(binomial_model(vague, bm.Uniform(0, 5), vague), blocker(golden))
+    assert_allclose(random.mu.mean, -0.25, atol=5e-3)
+    assert_allclose(random.mu.sd, 0.066, atol=1e-3)
+    assert_allclose(random.mu.interval(), [-0.38, -0.12], atol=5e-3)
+    assert_allclose(random.tau.mean, 0.14, atol=5.1e-3)
+    assert_allclose(random.tau.sd, 0.082, atol=1e-3)

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -36,16 +36,16 @@ def sampled_stand_in(exact: Posterior) -> Posterior:
 def test_an_exact_tree_has_the_documented_groups(likelihood):
     tree = exact_bcg(likelihood).to_datatree(draws=40, rng=1)
     flat, deep = ("chain", "draw"), ("chain", "draw", "study")
-    observed = {
-        "normal": ["y", "se"],
-        "binomial": ["events_treated", "n_treated", "events_control", "n_control"],
-    }
+    observed = {"normal": ["y"], "binomial": ["events_treated", "events_control"]}[likelihood]
+    known = {"normal": ["se"], "binomial": ["n_treated", "n_control"]}[likelihood]
     assert layout(tree) == {
         "posterior": {"mu": flat, "tau": flat, "theta_new": flat, "theta": deep},
         "log_likelihood": {"studies": deep},
         "log_prior": {"mu": flat, "tau": flat},
         "prior": {"mu": flat, "tau": flat},
-        "observed_data": dict.fromkeys(observed[likelihood], ("study",)),
+        "posterior_predictive": dict.fromkeys(observed, deep),
+        "observed_data": dict.fromkeys(observed, ("study",)),
+        "constant_data": dict.fromkeys(known, ("study",)),
     }
     assert dict(tree["posterior"].sizes) == {"chain": 4, "draw": 10, "study": 13}
     assert tree["posterior"]["study"].values[0] == "Aronson 1948"
@@ -135,7 +135,8 @@ def test_an_improper_prior_has_a_log_density_but_no_draws():
 
 def test_two_improper_priors_leave_the_prior_out():
     tree = fit_gaussian(bind_effects(Flat(), Flat(), Y, V)).to_datatree(draws=40, rng=1)
-    assert set(tree.children) == {"posterior", "log_likelihood", "log_prior", "observed_data"}
+    assert "prior" not in tree.children
+    assert {"posterior", "log_likelihood", "log_prior", "observed_data"} < set(tree.children)
 
 
 def test_known_values_are_constants_of_probability_one():
@@ -175,3 +176,23 @@ def test_arviz_takes_the_tree():
         tree, var_names=["mu", "theta"], combined=True, ci_probs=(0.5, 0.95), ci_kind="eti"
     )
     plt.close(plot.get_viz("figure"))
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutReplicates:
+    """A normal likelihood that draws no replicates."""
+
+    name = "normal"
+
+    def __str__(self) -> str:
+        return "plain"
+
+
+def test_a_likelihood_without_replicates_has_all_numbers_observed_and_says_so():
+    exact = exact_bcg("normal")
+    bound = replace(exact.bound, model=replace(exact.bound.model, likelihood=WithoutReplicates()))
+    tree = replace(exact, bound=bound).to_datatree(draws=40, rng=1)
+    assert "posterior_predictive" not in tree.children
+    assert "constant_data" not in tree.children
+    assert set(tree["observed_data"].data_vars) == {"y", "se"}
+    assert "plain likelihood draws no replicates" in tree.attrs["posterior_predictive"]

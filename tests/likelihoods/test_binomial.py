@@ -108,7 +108,16 @@ def test_a_baseline_that_is_not_proper_on_the_whole_line_is_refused(baseline):
 
 
 def test_other_measures_are_refused_by_name():
-    with pytest.raises(ModelError, match="offered for OR here, not for RR"):
+    with pytest.raises(ModelError, match="offered for OR, RR or RD, not for PETO"):
         bm.BinomialLikelihood(baseline=bm.Normal(0, 10)).prepare(
-            counts(TABLES["ordinary"]), get_measure("RR"), "only0"
+            counts(TABLES["ordinary"]), get_measure("PETO"), "only0"
         )
+
+
+def test_with_the_average_as_baseline_the_odds_ratio_is_that_of_the_nuisance_moved():
+    """Given theta the average is the control log odds plus theta/2: a prior of either is one."""
+    table, theta = (4, 25, 11, 30), 1.3
+    average = bm.BinomialLikelihood(bm.Normal(0.3, 2), baseline_of="average")
+    data = average.prepare(counts(table), OR, "only0")
+    want = log_g(table, theta, bm.Normal(0.3 - theta / 2, 2))
+    assert_allclose(average.log_g(data, np.array([[theta]]))[0, 0], want[0], rtol=1e-12)

@@ -14,6 +14,7 @@ STUDIES = {
     "nielweise2008": 9,
     "morris2008": 5,
     "normand1999": 9,
+    "power_pose": 6,
     "pritz1997": 14,
     "raudenbush1985": 19,
     "yusuf1985_table6": 21,

@@ -45,7 +45,7 @@ DIFFERENCES: Mapping[str, str] = {
     "risk difference": "RD",
     "ird": "IRD",
 }
-RATIO_MEASURES = (*dict.fromkeys(RATIOS.values()), "PETO", "VR", "PLN")
+RATIO_MEASURES = (*dict.fromkeys(RATIOS.values()), "PETO", "VR", "PLN", "IRLN")
 _LEVEL = re.compile(r"(?<![\d.])(\d\d(?:\.\d+)?)\s*%?")
 
 

@@ -1,0 +1,177 @@
+"""Poisson likelihood of events in person-time, the control arm's rate integrated out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from bayesmeta.effects import Correction, Measure
+from bayesmeta.effects.rates import log_rate_ratio
+from bayesmeta.likelihoods.nuisance import IndexArray, integrate_peak, prior_landmarks
+from bayesmeta.likelihoods.requirements import (
+    require_baseline,
+    require_independence,
+    require_measure,
+)
+from bayesmeta.likelihoods.tables import take_rows
+from bayesmeta.likelihoods.whitened import whitened_baseline, whitened_effects
+from bayesmeta.priors import Normal, Prior
+from bayesmeta.scales import FloatArray
+from bayesmeta.studies import StudyTable
+
+if TYPE_CHECKING:
+    from pytensor.tensor.variable import TensorVariable
+
+    type Tensor = TensorVariable[Any, Any]
+
+_NUMBERS = ("events_treated", "time_treated", "events_control", "time_control")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PoissonData:
+    """Events and person-time of two arms, one row a study; all arrays (study,).
+
+    `y` and `se` are the log rate ratio and its standard error with 1/2 added to the events of both
+    arms: where the engines look first, never what they compute.
+    """
+
+    studies: tuple[str, ...]
+    events_treated: FloatArray
+    time_treated: FloatArray
+    events_control: FloatArray
+    time_control: FloatArray
+    y: FloatArray
+    se: FloatArray
+    notes: tuple[str, ...] = ()
+
+    def take(self, index: Sequence[int] | NDArray[np.intp]) -> "PoissonData":
+        """Give the studies at `index`, in that order."""
+        return take_rows(self, index)
+
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """Give events and person-time, as observed."""
+        return {name: getattr(self, name) for name in _NUMBERS}
+
+
+@dataclass(frozen=True, slots=True)
+class PoissonLikelihood:
+    """Exact Poisson likelihood of the events of two arms, with the log rate ratio as effect.
+
+    x_control ~ Poisson(t_control exp(a)), x_treated ~ Poisson(t_treated exp(a + theta)), with an
+    independent prior of the control arm's log rate `a` in each study, integrated out.
+
+    Parameters
+    ----------
+    baseline : Prior
+        Proper prior of a study's control log rate, per unit of the table's person-time;
+        ``normal(0, 10)`` is the documented default. Changing the unit of time by a factor f moves
+        the log rates by log f against it: under so wide a prior that hardly shows, but where a
+        control arm has no event the prior decides how small its rate may be. Give the person-time
+        in a unit in which rates are neither very small nor very large, or move the prior along.
+
+    Examples
+    --------
+    >>> import bayesmeta as bm
+    >>> data = PoissonLikelihood(bm.Normal(0, 10)).prepare(
+    ...     bm.load("nielweise2008"), bm.MEASURES["IRR"], "none")
+    >>> data.y.round(2)[:2]
+    array([-0.04, -0.09])
+    """
+
+    baseline: Prior
+    name: ClassVar[str] = "poisson"
+
+    def __post_init__(self) -> None:
+        require_baseline(self.baseline, self.name, "log-rate")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def prepare(
+        self,
+        studies: StudyTable,
+        measure: Measure,
+        correction: Correction,  # noqa: ARG002
+    ) -> PoissonData:
+        """Take events and person-time as they are; no correction is ever applied."""
+        require_measure(self.name, measure, "IRR")
+        require_independence(self.name, studies)
+        rates = studies.rates()
+        x1, x2 = (x.astype(np.float64) for x in (rates.events_treated, rates.events_control))
+        y, v = log_rate_ratio(x1 + 0.5, rates.time_treated, x2 + 0.5, rates.time_control)
+        return PoissonData(
+            studies=rates.study,
+            events_treated=x1,
+            time_treated=rates.time_treated,
+            events_control=x2,
+            time_control=rates.time_control,
+            y=y,
+            se=np.sqrt(v),
+        )
+
+    def log_g(self, data: PoissonData, theta: FloatArray) -> FloatArray:
+        """Log probability of the events given theta (study, node), the control rate integrated out.
+
+        With x all events and T(theta) = t_c + t_t exp(theta), the integrand in u = a + log T is
+        exp(x u - exp(u)) p(u - log T): a gamma density of the rate times the prior.
+        """
+        study = np.repeat(np.arange(len(data.studies)), theta.shape[1])
+        x = (data.events_treated + data.events_control)[study]
+        log_time = np.logaddexp(np.log(data.time_control)[:, None],
+                                np.log(data.time_treated)[:, None] + theta).reshape(-1)  # fmt: skip
+
+        def log_integrand(u: FloatArray, pair: IndexArray) -> FloatArray:
+            i = pair[:, None]
+            out: FloatArray = x[i] * u - np.exp(np.minimum(u, 600.0))
+            out += self.baseline.logpdf(u - log_time[i])
+            return out
+
+        # begin at the data's rate, or where the prior is: the better of them
+        starts = np.stack([np.log(x + 0.5), log_time + self.baseline.quantile(np.array(0.5))], 1)
+        everything = np.arange(len(study))
+        start = starts[everything, log_integrand(starts, everything).argmax(axis=1)]
+        landmarks = None
+        if not isinstance(self.baseline, Normal):
+            landmarks = prior_landmarks(self.baseline)[None] + log_time[:, None]
+        integral = integrate_peak(log_integrand, start, 1 / np.sqrt(x + 0.5), landmarks=landmarks)
+        x_t, x_c = data.events_treated, data.events_control
+        times = x_t * np.log(data.time_treated) + x_c * np.log(data.time_control)
+        constant = times - gammaln(x_t + 1) - gammaln(x_c + 1)
+        tilt = x_t[:, None] * theta - (x * log_time).reshape(theta.shape)
+        return integral.reshape(theta.shape) + tilt + constant[:, None]
+
+    def vanishes(self, data: PoissonData) -> NDArray[np.bool_]:
+        """0 at +inf always; at -inf unless the treated arm has no event.
+
+        As theta -> inf the control rate must go to 0 for the treated one to stay finite, and its
+        prior does not let it.
+        """
+        return np.stack([data.events_treated > 0, np.ones(len(data.y), dtype=bool)], axis=1)
+
+    def observe(self, data: PoissonData, mu: "Tensor", tau: "Tensor", *, common: bool) -> None:
+        """Add the arms to the PyMC model in context, with theta and the control log rate explicit.
+
+        theta is whitened by its own conditional normal, the control log rate by its own given
+        theta; without events it leans towards the prior's lower tail.
+        """
+        import pymc as pm
+
+        theta = whitened_effects(mu, tau, data.y, data.se, common=common)
+        a, c = data.events_treated + 0.5, data.events_control + 0.5
+        level = whitened_baseline(
+            "a",
+            self.baseline,
+            location=np.log(c / data.time_control) + a / (a + c) * (data.y - theta),
+            wall=np.sqrt(1 / (a + c)),
+            side=-1.0 * (a + c == 1),
+        )
+        for arm, log_rate in (("control", level), ("treated", level + theta)):
+            pm.Poisson(
+                f"events_{arm}",
+                getattr(data, f"time_{arm}") * pm.math.exp(log_rate),
+                observed=getattr(data, f"events_{arm}").astype(np.int64),
+                dims="study",
+            )
