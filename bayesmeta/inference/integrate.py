@@ -207,7 +207,17 @@ class StudyIntegral:
         nodes = self.log_g.shape[1]
         rows = []
         if self._shares_nodes:
-            rows = share_nodes(mu, tau, self.center, self.scale, table_nodes=nodes, check=check)
+            vanishes = self.bound.model.likelihood.vanishes(self.bound.data)
+            rows = share_nodes(
+                mu,
+                tau,
+                self.center,
+                self.scale,
+                lopsided=np.flatnonzero(~vanishes.all(axis=1)),
+                find_peak=self.find_peak,
+                table_nodes=nodes,
+                check=check,
+            )
         self._sum_shared(mu, rows, log_l, leak)
         shared = np.zeros(len(mu), dtype=bool)
         for row in rows:
@@ -262,16 +272,16 @@ class StudyIntegral:
                 with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                     log_l[row.pairs] = np.log(total) + (top + np.log(step * rate / np.sqrt(np.pi)))
                     away = np.square((theta_end - m[..., None]) * rate)
-                    leak[row.pairs] = step * np.exp(weight_end - away) / total[..., None]
+                    leak[row.pairs] = np.exp(weight_end - away) / (step * total[..., None])
 
     @property
     def _shares_nodes(self) -> bool:
-        """Even nodes fit all studies: effects have no bounds, and no likelihood falls as a power.
+        """Even nodes fit all studies: no likelihood bends more sharply than its normal width shows.
 
-        A t likelihood bends more sharply than the normal one whose width the even nodes resolve.
+        One of t form does, and so does a binomial one of two risks near no effect (but for OR).
         """
         powers = hasattr(self.bound.model.likelihood, "tail_orders")
-        return getattr(self.bound.data, "domain", None) is None and not powers
+        return not powers and getattr(self.bound.data, "measure", "OR") == "OR"
 
     @property
     def _ends(self) -> tuple[FloatArray, FloatArray]:

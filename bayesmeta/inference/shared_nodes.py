@@ -1,6 +1,6 @@
 """Nodes of theta that all studies share: where many pairs (mu, tau) have one tau."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from bayesmeta.scales import FloatArray
 
 RESOLVED = 0.8  # largest spacing of summed nodes, in widths of the integrand's peak
 _PAIRS = 16  # of one tau, from which its sums are a matrix product
+_BEND = 0.6  # of a study with a zero cell: its g is analytic for imaginary parts below pi / 2
 _MOST = 1000  # nodes of one tau
 _TOGETHER = 2000  # nodes tabulated at once
 
@@ -32,6 +33,8 @@ def share_nodes(
     center: FloatArray,
     scale: FloatArray,
     *,
+    lopsided: IndexArray,
+    find_peak: Callable[[FloatArray, FloatArray, IndexArray], tuple[FloatArray, FloatArray]],
     table_nodes: int,
     check: bool,
 ) -> list[SharedRow]:
@@ -45,6 +48,10 @@ def share_nodes(
     mu, tau : (pair,)
     center, scale : (study,)
         A normal approximation of each study.
+    lopsided : (index,)
+        Studies that no normal approximation describes, such as those with a zero cell.
+    find_peak
+        Gives the peak of a study's integrand, and its width, for pairs (mu, tau, study).
     table_nodes : int
         Nodes of a study's own table, whose sums the shared ones must beat.
     check : bool
@@ -59,9 +66,17 @@ def share_nodes(
     variance, tau2 = scale**2, values[:, None] ** 2
     width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))  # (value, study)
     pull = tau2 / (variance + tau2)
-    peaks = [(1 - pull) * m[:, None] + pull * center for m in (low, high)]
-    low = np.minimum(low - 8.5 * values, (peaks[0] - 9 * width).min(axis=1))
-    high = np.maximum(high + 8.5 * values, (peaks[1] + 9 * width).max(axis=1))
+    below, above = ((1 - pull) * m[:, None] + pull * center for m in (low, high))
+    below, above = below - 9 * width, above + 9 * width
+    if len(lopsided):
+        value = np.repeat(np.arange(len(values)), len(lopsided))
+        study = np.tile(lopsided, len(values))
+        for m, reach, side in ((low, below, -9), (high, above, 9)):
+            peak, own = find_peak(m[value], values[value], study)
+            reach[value, study] = peak + side * own
+            width[value, study] = np.minimum(width[value, study], np.minimum(own, _BEND))
+    low = np.minimum(low - 8.5 * values, below.min(axis=1))
+    high = np.maximum(high + 8.5 * values, above.max(axis=1))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         step = 2.0 ** np.floor(np.log2(RESOLVED * width.min(axis=1)))
         step = step / 2 if check else step
