@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from bayesmeta.checks.certify import certify as certify
     from bayesmeta.checks.crosscheck import CrossCheck as CrossCheck
     from bayesmeta.checks.crosscheck import crosscheck as crosscheck
-    from bayesmeta.checks.published_row import PublishedRow as PublishedRow
     from bayesmeta.comparison import Comparison as Comparison
     from bayesmeta.comparison import Outcome as Outcome
     from bayesmeta.comparison import Sampling as Sampling
@@ -95,6 +94,7 @@ if TYPE_CHECKING:
     from bayesmeta.priors import Truncated as Truncated
     from bayesmeta.priors import Uniform as Uniform
     from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.published.row import PublishedRow as PublishedRow
     from bayesmeta.random_effects import NormalRandomEffects as NormalRandomEffects
     from bayesmeta.random_effects import OutlierRandomEffects as OutlierRandomEffects
     from bayesmeta.random_effects import StudentRandomEffects as StudentRandomEffects
@@ -118,7 +118,7 @@ _NAMES = {
         "CrossCheck",
         "crosscheck",
     ),
-    "bayesmeta.checks.published_row": ("PublishedRow",),
+    "bayesmeta.published.row": ("PublishedRow",),
     "bayesmeta.comparison": (
         "Comparison",
         "Outcome",

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from bayesmeta.checks.agreement import LIMIT, Agreement, compare_posteriors
-from bayesmeta.checks.published_row import PublishedRow
 from bayesmeta.checks.rows import (
     Row,
     make_posterior_row,
@@ -33,6 +32,7 @@ from bayesmeta.inference.fit import Engine, NutsOptions, fit
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
 from bayesmeta.model import Model
+from bayesmeta.published.row import PublishedRow
 from bayesmeta.studies import StudyTable
 
 type Direction = Literal["higher", "lower"]

@@ -9,10 +9,10 @@ import pandas as pd
 from scipy.special import ndtri
 
 from bayesmeta.checks.agreement import Agreement
-from bayesmeta.checks.published_row import PublishedRow
 from bayesmeta.effects import Effects, Measure
 from bayesmeta.frequentist import PooledEstimate
 from bayesmeta.inference.posterior import Accuracy, Posterior
+from bayesmeta.published.row import PublishedRow
 from bayesmeta.scales import FloatArray
 
 type Road = Literal["published", "frequentist", "exact", "nuts"]

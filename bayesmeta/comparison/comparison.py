@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import cast
 
 from bayesmeta.checks.crosscheck import Direction
-from bayesmeta.checks.published_row import PublishedRow
 from bayesmeta.errors import ComparisonError
 from bayesmeta.frequentist import IntervalMethod, PredictionMethod, Tau2IntervalMethod
 from bayesmeta.frequentist.software import Software
 from bayesmeta.model import Model
+from bayesmeta.published.row import PublishedRow
 from bayesmeta.studies import StudyTable, load, read_studies
 from bayesmeta.studies.reading import Reading, ReadingOptions
 

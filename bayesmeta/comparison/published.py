@@ -2,9 +2,9 @@
 
 from typing import cast, get_args
 
-from bayesmeta.checks.published_row import PublishedModel, PublishedRow
 from bayesmeta.comparison.section import Section
 from bayesmeta.printed import Printed
+from bayesmeta.published.row import PublishedModel, PublishedRow
 
 _AS_PRINTED = "digits and < carry information that a number loses"
 

@@ -1,0 +1,1 @@
+"""What a publication prints, and what follows from it alone."""
