@@ -4,13 +4,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from bayesmeta.checks.crosscheck import CrossCheck, crosscheck
+from bayesmeta.checks.crosscheck import CrossCheck, Direction, crosscheck
+from bayesmeta.checks.reanalysis import reanalyse
 from bayesmeta.comparison import Comparison, Outcome, read_comparison, write_comparison
 from bayesmeta.errors import ComparisonError, Problem
 from bayesmeta.inference.nuts import Progress, silent
@@ -31,14 +32,14 @@ class Job:
     Attributes
     ----------
     comparison : Comparison
-    studies : tuple of StudyTable
-        One per outcome.
+    studies : tuple of StudyTable or None
+        One per outcome; None where all that is known is the published row.
     folder : Path
         Of the results, relative to the output folder.
     """
 
     comparison: Comparison
-    studies: tuple[StudyTable, ...]
+    studies: tuple[StudyTable | None, ...]
     folder: Path
 
 
@@ -121,16 +122,41 @@ def run_job(
     *,
     nuts: bool = True,
     progress: Progress = silent,
+    done: Callable[[], None] = lambda: None,
 ) -> tuple[CrossCheck, ...]:
-    """Run a comparison that was read; see `run_comparison`."""
+    """Run a comparison that was read; see `run_comparison`. `done` is called after an outcome."""
     target = None if out is None else Path(out) / job.folder
     if target is not None:
         _require_folder(target)
-    comparison, sampling = job.comparison, job.comparison.sampling
-    results = tuple(
+    results = []
+    for outcome, studies in zip(job.comparison.outcomes, job.studies, strict=True):
+        results.append(_check(job.comparison, outcome, studies, nuts=nuts, progress=progress))
+        done()
+    if target is not None:
+        progress.advance("writing results")
+        for folder, outcome, result in _places(target, job.comparison, results):
+            _write_together(folder, replace(job.comparison, outcomes=(outcome,)), result)
+    return tuple(results)
+
+
+def _check(
+    comparison: Comparison,
+    outcome: Outcome,
+    studies: StudyTable | None,
+    *,
+    nuts: bool,
+    progress: Progress,
+) -> CrossCheck:
+    """Cross-check one outcome: by its studies, all tables that could be theirs, or its row."""
+    models, sampling = comparison.models_of(outcome), comparison.sampling
+    told: _Told = {"outcome": outcome.name, "better": outcome.better}
+    if studies is None:
+        assert outcome.published is not None  # the comparison was read so
+        return reanalyse(models, outcome.published, arms=comparison.arms, **told)
+    first, *others = (
         crosscheck(
-            comparison.models,
-            studies,
+            models,
+            table,
             methods=comparison.methods,
             software=comparison.software,
             rule=comparison.rule,
@@ -138,23 +164,32 @@ def run_job(
             pi=comparison.pi,
             tau2_interval=comparison.tau2_interval,
             published=outcome.published,
-            nuts=nuts,
+            nuts=nuts and i == 0,
             rng=sampling.seed,
             draws=sampling.draws,
             tune=sampling.tune,
             chains=sampling.chains,
             target_accept=sampling.target_accept,
-            outcome=outcome.name,
-            better=outcome.better,
             progress=progress,
+            **told,
         )
-        for outcome, studies in zip(comparison.outcomes, job.studies, strict=True)
+        for i, table in enumerate(_solutions(studies))
     )
-    if target is not None:
-        progress.advance("writing results")
-        for folder, outcome, result in _places(target, comparison, results):
-            _write_together(folder, replace(comparison, outcomes=(outcome,)), result)
-    return results
+    return replace(first, others=tuple(others))
+
+
+def _solutions(studies: StudyTable) -> tuple[StudyTable, ...]:
+    """Give the tables that could be the data: one, or what a reconstruction leaves."""
+    if len(studies.solutions) < 2:
+        return (studies,)
+    return tuple(studies.select(solution=solution) for solution in studies.solutions)
+
+
+class _Told(TypedDict):
+    """What tables and figures say of an outcome."""
+
+    outcome: str
+    better: Direction
 
 
 def _files(path: Path) -> Iterator[tuple[Path, Path]]:
@@ -186,7 +221,7 @@ def _require_folder(target: Path) -> None:
 
 
 def _places(
-    target: Path, comparison: Comparison, results: tuple[CrossCheck, ...]
+    target: Path, comparison: Comparison, results: Sequence[CrossCheck]
 ) -> Iterator[tuple[Path, Outcome, CrossCheck]]:
     """Give each outcome its folder: the comparison's own if it is the only one."""
     for i, (outcome, result) in enumerate(zip(comparison.outcomes, results, strict=True)):

@@ -10,6 +10,7 @@ import pandas as pd
 from bayesmeta.checks.agreement import LIMIT, Agreement, compare_posteriors
 from bayesmeta.checks.rows import (
     Row,
+    extremes,
     make_posterior_row,
     make_published_row,
     make_reference_row,
@@ -95,8 +96,11 @@ class CrossCheck:
     measure : Measure
     level : float
         Probability of every interval.
-    studies : StudyTable
-    effects : Effects
+    arms : (str, str) or None
+        Treated and control arm, where they are known.
+    studies : StudyTable or None
+        None where all that is known is the published row.
+    effects : Effects or None
         Effects of the studies, as the inverse-variance methods take them.
     published : PublishedRow or None
     reference : Reference
@@ -105,24 +109,36 @@ class CrossCheck:
     verdicts : tuple of Verdict
     notes : tuple of str
         What a reader should know of data and effects.
+    others : tuple of CrossCheck
+        Of the other tables that could be the data, where a reconstruction leaves several.
     """
 
     outcome: str
     better: Direction | None
     measure: Measure
     level: float
-    studies: StudyTable
-    effects: Effects
+    arms: tuple[str, str] | None
+    studies: StudyTable | None
+    effects: Effects | None
     published: PublishedRow | None
     reference: Reference
     models: tuple[CheckedModel, ...]
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
+    others: tuple["CrossCheck", ...] = ()
+
+    @property
+    def k(self) -> int | None:
+        """Number of studies, where it is known."""
+        if self.effects is not None:
+            return len(self.effects.study)
+        return None if self.published is None else self.published.k
 
     @property
     def failed(self) -> bool:
         """Whether any check failed."""
-        return not all(verdict.ok for verdict in self.verdicts)
+        own = all(verdict.ok for verdict in self.verdicts)
+        return not own or any(other.failed for other in self.others)
 
     @property
     def posteriors(self) -> dict[str, Posterior]:
@@ -148,6 +164,21 @@ class CrossCheck:
             elif "nuts" in one.failures:
                 rows.append(make_refused_row("nuts", one.name, one.failures["nuts"]))
         return tuple(rows)
+
+    @property
+    def ranges(self) -> tuple[tuple[Row, Row], ...]:
+        """Give the lowest and the highest numbers of each row over all tables that could be.
+
+        Empty where there is but one table. NUTS is not repeated.
+        """
+        if not self.others:
+            return ()
+        every = [{row.label: row for row in one.rows} for one in (self, *self.others)]
+        return tuple(
+            extremes([rows[label] for rows in every if label in rows])
+            for label, row in every[0].items()
+            if row.road in ("frequentist", "exact")
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row per road and method.
@@ -297,6 +328,7 @@ def crosscheck(
         better=better,
         measure=get_measure(first.measure),
         level=level,
+        arms=studies.arms,
         studies=studies,
         effects=effects,
         published=published,

@@ -1,8 +1,8 @@
 """The rows of a cross-check: one per road and method, and the frames made of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from bayesmeta.scales import FloatArray
 type Road = Literal["published", "frequentist", "exact", "nuts"]
 
 _NAN = float("nan")
+_ON_ONE_SCALE = ("tau", "tau_low", "tau_high", "p_below_null")
 _ON_BOTH_SCALES = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 
@@ -147,6 +148,16 @@ def make_refused_row(road: Road, name: str, reason: str) -> Row:
     return Row(road=road, method=name, label=label, notes=(reason,))
 
 
+def extremes(rows: Sequence[Row]) -> tuple[Row, Row]:
+    """Give the lowest and the highest of each number of rows of one label, in two rows."""
+    numbers = {
+        name: [getattr(row, name) for row in rows] for name in (*_ON_BOTH_SCALES, *_ON_ONE_SCALE)
+    }
+    low: dict[str, Any] = {name: float(np.fmin.reduce(of)) for name, of in numbers.items()}
+    high: dict[str, Any] = {name: float(np.fmax.reduce(of)) for name, of in numbers.items()}
+    return replace(rows[0], **low), replace(rows[0], **high)
+
+
 def rows_frame(
     rows: tuple[Row, ...], measure: Measure, *, outcome: str, level: float
 ) -> pd.DataFrame:
@@ -167,7 +178,7 @@ def rows_frame(
 
 def tidy_frame(
     rows: tuple[Row, ...],
-    effects: Effects,
+    effects: Effects | None,
     posteriors: Mapping[str, Posterior],
     measure: Measure,
     *,
@@ -176,7 +187,8 @@ def tidy_frame(
 ) -> pd.DataFrame:
     """Give every estimate in a row of its own, each with its scale."""
     found = [entry for row in rows for entry in _of_row(row, posteriors.get(row.label))]
-    found.extend(_of_studies(effects, posteriors, level))
+    if effects is not None:
+        found.extend(_of_studies(effects, posteriors, level))
     columns = ("road", "method", "quantity", "study", "estimate", "low", "high")
     analysis = pd.DataFrame(found, columns=list(columns))
     analysis["scale"] = measure.analysis_label

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.errors import BayesmetaError
-from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.report import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.progress import Progress as Bar
 
 DONE, FAILED_CHECK, BAD_INPUT = 0, 1, 2
 
@@ -61,28 +61,60 @@ def refuse(error: BayesmetaError, words: Sequence[str]) -> int:
     return BAD_INPUT
 
 
-class _Stages:
-    """Progress on a terminal: the stage, and the time since it began."""
-
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
-        self._task = bar.add_task("reading", total=None)
+class Stages:
+    """Progress that nobody sees: there is no terminal."""
 
     def advance(self, label: str) -> None:
-        """Show what begins now."""
-        self._bar.reset(self._task, description=label)
+        """Take note of what begins now."""
+
+    def finish(self) -> None:
+        """Take note that one outcome is done."""
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to somebody else for a while."""
+        yield
+
+
+class _ShownStages(Stages):
+    """Progress on a terminal: the stage, how many outcomes are done, and the time."""
+
+    def __init__(self, bar: "Bar", outcomes: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("reading", total=outcomes)
+
+    def advance(self, label: str) -> None:
+        self._bar.update(self._task, description=label)
+
+    def finish(self) -> None:
+        self._bar.advance(self._task)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
 
 
 @contextlib.contextmanager
-def show_progress(*, wanted: bool = True) -> Iterator[Progress]:
+def show_progress(*, outcomes: int = 1, wanted: bool = True) -> Iterator[Stages]:
     """Show progress on standard error while something runs, if that is a terminal."""
     if not wanted or not sys.stderr.isatty():
-        yield silent
+        yield Stages()
         return
     from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
     from rich.progress import Progress as Bar
-    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    count = (BarColumn(bar_width=20), MofNCompleteColumn()) if outcomes > 1 else ()
+    columns = (SpinnerColumn(), *count, TimeElapsedColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield _Stages(bar)
+        yield _ShownStages(bar, outcomes)

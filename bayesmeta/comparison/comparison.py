@@ -13,6 +13,8 @@ from bayesmeta.published.row import PublishedRow
 from bayesmeta.studies import StudyTable, load, read_studies
 from bayesmeta.studies.reading import Reading, ReadingOptions
 
+PUBLISHED = "published"  # instead of data: the outcome is analysed from its published row
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -26,11 +28,18 @@ class Outcome:
         Which direction of the effect is good for the patient.
     published : PublishedRow or None
         What the publication prints for it.
+    data : str or Path or None
+        Its own data, where it does not have those of the comparison; `PUBLISHED` where all that is
+        known of it is what the publication prints.
+    models : tuple of Model
+        Its own models, where it does not have those of the comparison.
     """
 
     name: str
     better: Direction
     published: PublishedRow | None = None
+    data: str | Path | None = None
+    models: tuple[Model, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +64,12 @@ class Comparison:
     title : str
         For people.
     data : str or Path
-        Name of a bundled table, or the path of a CSV file.
+        Name of a bundled table, the path of a CSV file, or `PUBLISHED`.
     arms : (str, str) or None
         Treated and control arm; None for contrast-level data.
     models : tuple of Model
-        They differ in their likelihood only.
+        They differ in their likelihood only. Those of an outcome that has models of its own are
+        there instead of them.
     outcomes : tuple of Outcome
         In the order of the file.
     software : {"metafor", "RevMan 5"}
@@ -98,36 +108,47 @@ class Comparison:
     reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
-        first = self.models[0]
-        if any(replace(model, likelihood=first.likelihood) != first for model in self.models):
-            raise ComparisonError(
-                "The models of a comparison differ in their likelihood only. Write one comparison "
-                "for each set of priors."
-            )
+        for models in (self.models, *(outcome.models for outcome in self.outcomes)):
+            if any(
+                replace(model, likelihood=models[0].likelihood) != models[0] for model in models
+            ):
+                raise ComparisonError(
+                    "The models of a comparison differ in their likelihood only. Write one "
+                    "comparison for each set of priors, or give an outcome a model of its own."
+                )
 
-    def table(self) -> StudyTable:
-        """Read the data, as `reading` says.
+    def models_of(self, outcome: Outcome) -> tuple[Model, ...]:
+        """Give the models of one of the outcomes."""
+        return outcome.models or self.models
+
+    def table(self, data: str | Path) -> StudyTable:
+        """Read data of the comparison, as `reading` says.
 
         Raises
         ------
         StudyTableError
             The table cannot be read.
         """
-        if isinstance(self.data, str):
-            return load(self.data)
+        if isinstance(data, str):
+            return load(data)
         told = {part.name: getattr(self.reading, part.name) for part in fields(Reading)}
-        return read_studies(self.data, **cast(ReadingOptions, told))
+        return read_studies(data, **cast(ReadingOptions, told))
 
-    def load(self) -> tuple[StudyTable, ...]:
-        """Give the studies of each outcome, arms chosen.
+    def load(self) -> tuple[StudyTable | None, ...]:
+        """Give the studies of each outcome, arms chosen; None where only its row is known.
 
         Raises
         ------
         StudyTableError
             The table cannot be read, or has no such outcome or arm.
         """
-        table = self.table()
+        data = [outcome.data or self.data for outcome in self.outcomes]
+        tables = {one: self.table(one) for one in dict.fromkeys(data) if one != PUBLISHED}
         return tuple(
-            table.select(outcome=outcome.name if table.outcomes else None, arms=self.arms)
-            for outcome in self.outcomes
+            self.choose(tables[one], outcome) if one in tables else None
+            for one, outcome in zip(data, self.outcomes, strict=True)
         )
+
+    def choose(self, table: StudyTable, outcome: Outcome) -> StudyTable:
+        """Take an outcome and the arms out of a table that may hold more."""
+        return table.select(outcome=outcome.name if table.outcomes else None, arms=self.arms)

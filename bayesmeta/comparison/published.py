@@ -1,19 +1,27 @@
-"""The table `published` of an outcome: numbers as texts, as they were printed."""
+"""What a publication prints for an outcome: numbers as texts, as they were printed."""
 
 from typing import cast, get_args
 
 from bayesmeta.comparison.section import Section
 from bayesmeta.printed import Printed
+from bayesmeta.published.results import available_published, load_published
 from bayesmeta.published.row import PublishedModel, PublishedRow
+from bayesmeta.studies.refusal import did_you_mean
 
 _AS_PRINTED = "digits and < carry information that a number loses"
 
 
-def read_published(section: Section | None) -> PublishedRow | None:
-    """Read a published row; None if there is none, or it is wrong."""
+def read_published(outcome: Section) -> PublishedRow | None:
+    """Read the published row of an outcome: a table, or the name of a bundled row.
+
+    None if there is none, or it is wrong.
+    """
+    if isinstance(outcome.values.get("published"), str):
+        return _bundled_row(outcome)
+    section = outcome.section("published", required=False)
     if section is None:
         return None
-    model = section.choice("model", get_args(PublishedModel.__value__))
+    model = section.choice("model", get_args(PublishedModel.__value__), default="")
     k = section.take("k", int, "2", required=False)
     if k is not None and k < 1:
         section.fault("k", "not a number of studies", "Write k = 2.")
@@ -23,7 +31,25 @@ def read_published(section: Section | None) -> PublishedRow | None:
     section.close()
     if model is None or estimate is None:
         return None
-    return PublishedRow(model=cast(PublishedModel, model), estimate=estimate, ci=ci, k=k, **numbers)
+    named = cast(PublishedModel, model) if model else None
+    return PublishedRow(model=named, estimate=estimate, ci=ci, k=k, **numbers)
+
+
+def _bundled_row(outcome: Section) -> PublishedRow | None:
+    """Find a row by the names of its publication and of itself, such as "zhou_2019/zhou-2-15"."""
+    name = outcome.text("published", "zhou_2019_lupus_nephritis/zhou-2-15") or ""
+    publication, _, row_id = name.rpartition("/")
+    if publication not in available_published():
+        fix = did_you_mean(publication, tuple(available_published()))
+        outcome.fault("published", "no bundled publication has this name", fix)
+        return None
+    rows = {row.row_id: row for row in load_published(publication)}
+    if row_id not in rows:
+        outcome.fault("published", "not a row of this publication", did_you_mean(row_id, tuple(rows)))
+        return None
+    if rows[row_id].printed is None:
+        outcome.fault("published", f"not analysable: {rows[row_id].reason}", "Remove the outcome.")
+    return rows[row_id].printed
 
 
 def _read_printed(section: Section, key: str, *, required: bool = False) -> Printed | None:

@@ -3,19 +3,20 @@
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from bayesmeta.checks.crosscheck import Direction
-from bayesmeta.comparison.comparison import Comparison, Outcome, Sampling
+from bayesmeta.comparison.comparison import PUBLISHED, Comparison, Outcome, Sampling
 from bayesmeta.comparison.models import read_models
 from bayesmeta.comparison.published import read_published
 from bayesmeta.comparison.reading import read_reading
 from bayesmeta.comparison.reference import read_reference
 from bayesmeta.comparison.section import Section, as_problem
 from bayesmeta.errors import ComparisonError, ModelError, Problem, StudyTableError
-from bayesmeta.studies import available
+from bayesmeta.studies import StudyTable, available
 from bayesmeta.studies.refusal import did_you_mean
 
 RECORD = "record"  # what a run writes about itself into its copy of the file; never read back
@@ -77,12 +78,13 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
     title = file.text("title", "Drug v placebo in asthma")
     data = _read_data(file, path)
     arms = _read_arms(file)
-    models = read_models(file.section("model"))
+    outcomes = _read_outcomes(file, path)
+    own = bool(outcomes) and all(outcome.models for outcome in outcomes)
+    models = read_models(file.section("model", required=not own))
     reference = read_reference(file.section("reference", required=False))
-    outcomes = _read_outcomes(file)
     sampling = _read_sampling(file.section("sampling", required=False))
     reading = read_reading(file.section("reading", required=False))
-    if isinstance(data, str) and "reading" in file.values:
+    if isinstance(data, str) and data != PUBLISHED and "reading" in file.values:
         fix = "Remove it: bundled tables are read as they are."
         file.problems.append(Problem(column="reading", what=f"{data} is a bundled table", fix=fix))
     file.take(RECORD, dict, "...", required=False)
@@ -102,13 +104,13 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
     )
 
 
-def _read_data(file: Section, path: Path) -> str | Path | None:
-    data = file.text("data", "trials.csv")
-    if data is None or data in available():
+def _read_data(section: Section, path: Path, *, required: bool = True) -> str | Path | None:
+    data = section.text("data", "trials.csv", required=required)
+    if data is None or data == PUBLISHED or data in available():
         return data
     beside = (path.parent / data).resolve()
     if not beside.is_file():
-        file.fault(
+        section.fault(
             "data",
             f"neither a bundled table nor a file ({beside})",
             did_you_mean(data, available()),
@@ -125,31 +127,41 @@ def _read_arms(file: Section) -> tuple[str, str] | None:
     return None if arms is None else (arms[0], arms[1])
 
 
-def _read_outcomes(file: Section) -> tuple[Outcome, ...]:
+def _read_outcomes(file: Section, path: Path) -> tuple[Outcome, ...]:
     tables = file.take("outcome", list, "...")
     if "outcome" in file.missing:
         fix = "Add a table [[outcome]] with name and better."
         file.missing["outcome"] = replace(file.missing["outcome"], fix=fix)
     outcomes: list[Outcome] = []
     for i, values in enumerate(tables or ()):
-        path = f"outcome[{i}]"
+        place = f"outcome[{i}]"
         if not isinstance(values, dict):
             file.problems.append(
-                Problem(column=path, what="not a table", fix="Write [[outcome]] above its keys.")
+                Problem(column=place, what="not a table", fix="Write [[outcome]] above its keys.")
             )
             continue
-        section = Section(values=values, path=path, problems=file.problems)
-        name = section.text("name", "mortality")
-        better = section.choice("better", get_args(Direction.__value__))
-        published = read_published(section.section("published", required=False))
-        section.close()
-        if name is not None and name in [outcome.name for outcome in outcomes]:
+        section = Section(values=values, path=place, problems=file.problems)
+        outcome = _read_outcome(section, path)
+        if outcome is not None and outcome.name in [other.name for other in outcomes]:
             section.fault("name", "given twice", "Write each outcome once.")
-        if name is not None and better is not None:
-            outcomes.append(Outcome(name=name, better=cast(Direction, better), published=published))
+        if outcome is not None:
+            outcomes.append(outcome)
     if tables == []:
         file.fault("outcome", "no outcome", "Add a table [[outcome]] with name and better.")
     return tuple(outcomes)
+
+
+def _read_outcome(section: Section, path: Path) -> Outcome | None:
+    name = section.text("name", "mortality")
+    better = section.choice("better", get_args(Direction.__value__))
+    published = read_published(section)
+    data = _read_data(section, path, required=False)
+    models = read_models(section.section("model", required=False))
+    section.close()
+    if name is None or better is None:
+        return None
+    direction = cast(Direction, better)
+    return Outcome(name=name, better=direction, published=published, data=data, models=models)
 
 
 def _read_sampling(section: Section | None) -> Sampling:
@@ -173,31 +185,47 @@ def _read_sampling(section: Section | None) -> Sampling:
 
 def _data_problems(comparison: Comparison) -> list[Problem]:
     """Hold arms, outcomes and models against the data."""
-    table = comparison.table()
-    problems = []
+    problems: list[Problem] = []
+    tables: dict[str | Path, StudyTable] = {}
+    for i, outcome in enumerate(comparison.outcomes):
+        data = outcome.data or comparison.data
+        if data == PUBLISHED:
+            if outcome.published is None:
+                what, fix = "missing, and there are no other data", "Add published = { ... }."
+                problems.append(Problem(column=f"outcome[{i}].published", what=what, fix=fix))
+            continue
+        if data not in tables:
+            tables[data] = comparison.table(data)
+        problems.extend(_outcome_problems(comparison, i, tables[data]))
+    return list(dict.fromkeys(problems))
+
+
+def _outcome_problems(comparison: Comparison, i: int, table: StudyTable) -> Iterator[Problem]:
+    """Hold the arms, and one outcome and its models, against a table."""
+    outcome = comparison.outcomes[i]
     if comparison.arms is None and table.layout == "binary" and table.arms is None:
         arms = ", ".join(f'"{name}"' for name in table.arm_names)
         fix = f"Add arms = [treated, control], out of {arms}."
-        problems.append(Problem(column="arms", what="missing", fix=fix))
-    if not table.outcomes and len(comparison.outcomes) > 1:
+        yield Problem(column="arms", what="missing", fix=fix)
+        return
+    sharing = [one for one in comparison.outcomes if one.data == outcome.data]
+    if not table.outcomes and len(sharing) > 1:
         what = f"{table.source} does not tell outcomes apart"
-        problems.append(Problem(column="outcome", what=what, fix="Add a column outcome to it."))
-    if problems:
-        return problems
-    for i, outcome in enumerate(comparison.outcomes):
+        yield Problem(column="outcome", what=what, fix="Add a column outcome to it.")
+        return
+    try:
+        chosen = table.select(outcome=outcome.name) if table.outcomes else table
+    except StudyTableError as error:
+        yield as_problem(f"outcome[{i}].name", error)
+        return
+    try:
+        chosen = chosen.select(arms=comparison.arms)
+    except StudyTableError as error:
+        yield as_problem("arms", error)
+        return
+    own = f"outcome[{i}]." if outcome.models else ""
+    for model in comparison.models_of(outcome):
         try:
-            chosen = table.select(outcome=outcome.name) if table.outcomes else table
-        except StudyTableError as error:
-            problems.append(as_problem(f"outcome[{i}].name", error))
-            continue
-        try:
-            chosen = chosen.select(arms=comparison.arms)
-        except StudyTableError as error:
-            problems.append(as_problem("arms", error))
-            continue
-        for model in comparison.models:
-            try:
-                model.bind(chosen)
-            except ModelError as error:
-                problems.append(as_problem(f"model.measure ({model.likelihood} likelihood)", error))
-    return list(dict.fromkeys(problems))
+            model.bind(chosen)
+        except ModelError as error:
+            yield as_problem(f"{own}model.measure ({model.likelihood} likelihood)", error)

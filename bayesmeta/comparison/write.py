@@ -9,6 +9,7 @@ from typing import Any
 from bayesmeta.comparison.comparison import Comparison, Outcome
 from bayesmeta.comparison.read import RECORD
 from bayesmeta.comparison.reference import REFERENCE
+from bayesmeta.model import Model
 from bayesmeta.printed import Printed
 from bayesmeta.studies.reading import Reading
 
@@ -51,23 +52,33 @@ _MODEL = (
 
 
 def _as_toml(comparison: Comparison, folder: Path) -> dict[str, Any]:
-    data = comparison.data
-    if isinstance(data, Path):
-        data = Path(os.path.relpath(data, folder.resolve())).as_posix()
-    model: dict[str, Any] = {"likelihoods": [str(one.likelihood) for one in comparison.models]}
-    for one in comparison.models:
-        model |= one.as_text()  # the same in all, but for the likelihood and its baseline
     content = {
         "title": comparison.title,
-        "data": data,
+        "data": _data_as_toml(comparison.data, folder),
         "arms": comparison.arms,
         "reading": _reading_as_toml(comparison.reading),
-        "model": {key: model[key] for key in _MODEL if key in model},
+        "model": _models_as_toml(comparison.models),
         "reference": _given({key: getattr(comparison, key) for key in REFERENCE}),
         "sampling": asdict(comparison.sampling),
-        "outcome": [_outcome_as_toml(outcome) for outcome in comparison.outcomes],
+        "outcome": [_outcome_as_toml(outcome, folder) for outcome in comparison.outcomes],
     }
     return _given(content)
+
+
+def _data_as_toml(data: str | Path | None, folder: Path) -> str | None:
+    """Give a name as it is, and a path relative to the new file."""
+    if isinstance(data, Path):
+        return Path(os.path.relpath(data, folder.resolve())).as_posix()
+    return data
+
+
+def _models_as_toml(models: tuple[Model, ...]) -> dict[str, Any] | None:
+    if not models:
+        return None
+    texts: dict[str, Any] = {"likelihoods": [str(model.likelihood) for model in models]}
+    for model in models:
+        texts |= model.as_text()  # the same in all, but for the likelihood and its baseline
+    return {key: texts[key] for key in _MODEL if key in texts}
 
 
 def _reading_as_toml(reading: Reading) -> dict[str, Any] | None:
@@ -77,12 +88,19 @@ def _reading_as_toml(reading: Reading) -> dict[str, Any] | None:
     return _given(told) or None
 
 
-def _outcome_as_toml(outcome: Outcome) -> dict[str, Any]:
+def _outcome_as_toml(outcome: Outcome, folder: Path) -> dict[str, Any]:
     row = outcome.published
     published = None
     if row is not None:
         published = _given({part.name: _as_text(getattr(row, part.name)) for part in fields(row)})
-    return _given({"name": outcome.name, "better": outcome.better, "published": published})
+    content = {
+        "name": outcome.name,
+        "better": outcome.better,
+        "data": _data_as_toml(outcome.data, folder),
+        "published": published,
+        "model": _models_as_toml(outcome.models),
+    }
+    return _given(content)
 
 
 def _as_text(value: Any) -> Any:

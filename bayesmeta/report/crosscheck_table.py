@@ -13,7 +13,7 @@ from bayesmeta.report.digits import NONE, choose_decimals, show, show_interval, 
 from bayesmeta.report.tables import make_heading, make_table
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, RenderableType
     from rich.text import Text
 
 _ROADS = {
@@ -60,11 +60,12 @@ def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
         label = Text(f" {_label(row)}")
         shown = ["" if cell == NONE and i > 1 else cell for i, cell in enumerate(cells)]
         table.add_row(label.append(mark, style="dim"), *shown[: len(table.columns) - 1])
-    told, k = ", ".join(filter(None, (title, result.outcome))), len(result.effects.study)
+    told = ", ".join(filter(None, (title, result.outcome)))
     return Group(
-        Text(": ".join(filter(None, (told, make_heading(measure, k)))), style="bold"),
+        Text(": ".join(filter(None, (told, make_heading(measure, result.k)))), style="bold"),
         table,
         *(Text(f"[{number}] {note}") for note, number in footnotes.items()),
+        *_ranges(result),
         *(Text(line, style="dim") for line in _caption(result, sampled)),
         *(Text(f"Data: {note}", style="dim") for note in result.notes),
         *_verdict_lines(result, sampled),
@@ -105,6 +106,34 @@ def _crosscheck_cells(rows: Sequence[Row], measure: Measure) -> list[list[str]]:
             rows, natural.tolist(), strict=True
         )
     ]
+
+
+def _ranges(result: CrossCheck) -> "Iterator[RenderableType]":
+    """Show how far the numbers go over all tables that a reconstruction leaves."""
+    from rich.text import Text
+
+    if not result.others:
+        return
+    measure, count = result.measure, 1 + len(result.others)
+    yield Text(
+        f"The counts above are reconstruction 1 of {count}; each of them gives what was printed. "
+        "Over all of them:"
+    )
+    columns = [measure.name, "lower limit", "upper limit", f"P({measure.name}<{_null(measure)})"]
+    table = make_table("", *columns, gap=0)
+    lowest = np.array([low.estimate for low, _ in result.ranges])
+    decimals = choose_decimals(measure.scale.to_natural(lowest).tolist())
+    for ends in result.ranges:
+        numbers = np.array([[row.estimate, row.ci_low, row.ci_high] for row in ends])
+        natural = measure.scale.to_natural(numbers).T.tolist()
+        cells = [_span(*(show(number, decimals) for number in pair)) for pair in natural]
+        cells.append(_span(*(show_probability(row.p_below_null) for row in ends)))
+        table.add_row(f" {_label(ends[0])}", *("" if cell == NONE else cell for cell in cells))
+    yield table
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _caption(result: CrossCheck, sampled: bool) -> Iterator[str]:

@@ -260,7 +260,7 @@ def _draw_foot(ax: "Axes", result: CrossCheck, lines: Sequence[Line], size: floa
 
 def _directions(result: CrossCheck) -> list[tuple[str, str, float]]:
     """Say on which side of the null value the effect is good, where it is known."""
-    arms = result.studies.arms
+    arms = result.arms
     if result.better is None or arms is None:
         return []
     treated, control = (f"favours {arm}" for arm in arms)

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.checks.rows import Row, study_intervals
+from bayesmeta.effects import Effects
 from bayesmeta.report.digits import NONE, choose_decimals, show
 from bayesmeta.scales import FloatArray
+from bayesmeta.studies import StudyTable
 
 # Okabe and Ito's colours, in an order that differs in grey too
 INK, GREY, BLUE, ORANGE = "#222222", "#8A8A8A", "#0072B2", "#E69F00"
@@ -73,6 +75,8 @@ def not_as_reported(result: CrossCheck) -> NDArray[np.bool_]:
     Made out of other numbers (medians, an assumed correlation), inflated for clusters, of a control
     arm that it shares, or with 1/2 added to zero cells: the notes say which.
     """
+    if result.studies is None or result.effects is None:
+        return np.zeros(0, dtype=np.bool_)
     design = result.studies.design()
     made = np.array([bool(text) for text in design.told])
     shared = (design.shared is not None) & (design.rows_of_control > 1)
@@ -84,12 +88,14 @@ def not_as_reported(result: CrossCheck) -> NDArray[np.bool_]:
 
 def _studies(result: CrossCheck) -> Iterator[Line]:
     effects, measure = result.effects, result.measure
+    if effects is None:
+        return
     low, high = study_intervals(effects, result.level)
     observed = measure.scale.to_natural(np.stack([effects.y, low, high], axis=1))
     v = effects.S if effects.S.ndim == 1 else np.diagonal(effects.S)
-    label, shrunken = _shrunken(result)
+    label, shrunken = _shrunken(result, effects)
     decimals = _decimals(result)
-    counts = _counts(result)
+    counts = _counts(result.studies, effects)
     marked = not_as_reported(result)
     yield Line(
         kind="head",
@@ -141,24 +147,24 @@ def _label(row: Row) -> str:
     return row.label
 
 
-def _shrunken(result: CrossCheck) -> tuple[str, FloatArray]:
+def _shrunken(result: CrossCheck, effects: Effects) -> tuple[str, FloatArray]:
     """Give what the first exact posterior is called, and its effects of studies, (study, 3)."""
     for one in result.models:
         if one.exact is not None:
             table = one.exact.study_table(level=result.level)[["median", "low", "high"]]
             natural = result.measure.scale.to_natural(table.to_numpy(dtype=np.float64, copy=True))
             return f"shrunken ({one.name})", natural
-    return "", np.full((len(result.effects.study), 3), np.nan)
+    return "", np.full((len(effects.study), 3), np.nan)
 
 
-def _counts(result: CrossCheck) -> list[tuple[str, str]]:
+def _counts(studies: StudyTable | None, effects: Effects) -> list[tuple[str, str]]:
     """Give events / patients of both arms, below the arms' names; "" for contrasts."""
-    if result.studies.layout != "binary" or result.studies.arms is None:
-        return [("", "")] * (len(result.effects.study) + 1)
-    c = result.studies.two_arm()
+    if studies is None or studies.layout != "binary" or studies.arms is None:
+        return [("", "")] * (len(effects.study) + 1)
+    c = studies.two_arm()
     treated = [f"{r}/{n}" for r, n in zip(c.events_treated, c.n_treated, strict=True)]
     control = [f"{_n(r)}/{_n(n)}" for r, n in zip(c.events_control, c.n_control, strict=True)]
-    return [result.studies.arms, *zip(treated, control, strict=True)]
+    return [studies.arms, *zip(treated, control, strict=True)]
 
 
 def _n(count: float) -> str:

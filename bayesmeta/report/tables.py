@@ -169,8 +169,10 @@ def make_table(*columns: str, gap: int = 1) -> "Table":
     return table
 
 
-def make_heading(measure: Measure, k: int) -> str:
+def make_heading(measure: Measure, k: int | None) -> str:
     """Say what was measured, and in how many studies."""
+    if k is None:
+        return f"{measure.label}, number of studies not known"
     return f"{measure.label}, 1 study" if k == 1 else f"{measure.label}, {k} studies"
 
 

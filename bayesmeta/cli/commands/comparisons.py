@@ -28,14 +28,16 @@ def run(
         Sample each model too, and hold the exact posterior against it.
     """
     failed = False
-    for job in find_jobs(_given(paths)):
-        with show_progress() as progress:
-            results = run_job(job, out, nuts=nuts, progress=progress)
-        for result in results:
-            show(crosscheck_table(result, title=job.comparison.title))
-            failed = failed or result.failed
-        if out is not None:
-            show(f"Written to {out / job.folder}")
+    jobs = find_jobs(_given(paths))
+    with show_progress(outcomes=sum(len(job.studies) for job in jobs)) as progress:
+        for job in jobs:
+            results = run_job(job, out, nuts=nuts, progress=progress, done=progress.finish)
+            with progress.paused():
+                for result in results:
+                    show(crosscheck_table(result, title=job.comparison.title))
+                if out is not None:
+                    show(f"Written to {out / job.folder}")
+            failed = failed or any(result.failed for result in results)
     return FAILED_CHECK if failed else DONE
 
 
@@ -48,10 +50,11 @@ def check(*paths: Path) -> int:
         TOML files, or folders of them.
     """
     for job in find_jobs(_given(paths)):
-        models = ", ".join(str(model.likelihood) for model in job.comparison.models)
-        show(f"{job.folder}: {job.comparison.title}: {models}; nothing to complain of")
+        show(f"{job.folder}: {job.comparison.title}; nothing to complain of")
         for outcome, studies in zip(job.comparison.outcomes, job.studies, strict=True):
-            show(f"  {outcome.name}: {studies.k} studies, {outcome.better} is better")
+            models = ", ".join(str(one.likelihood) for one in job.comparison.models_of(outcome))
+            told = f"{studies.k} studies, {models}" if studies else "from its published row"
+            show(f"  {outcome.name}: {told}; {outcome.better} is better")
     return DONE
 
 
