@@ -140,7 +140,7 @@ def load_published(name: str) -> tuple[PublishedResult, ...]:
         )
         raise StudyTableError("No results were read; nothing was fitted.", [problem])
     frame = load_frame(f"{name}/{_FILE.removesuffix('.csv')}")
-    records = [dict(zip(frame.columns, cells, strict=True)) for cells in frame.to_numpy(str)]
+    records = [dict(zip(frame.columns, cells, strict=True)) for cells in frame.to_numpy().tolist()]
     rows = {row["row"]: row for row in records}
     behind = _studies_behind(name)
     return tuple(_result(row, rows, behind) for row in rows.values())
