@@ -94,6 +94,9 @@ if TYPE_CHECKING:
     from bayesmeta.priors import Truncated as Truncated
     from bayesmeta.priors import Uniform as Uniform
     from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.published.results import PublishedResult as PublishedResult
+    from bayesmeta.published.results import available_published as available_published
+    from bayesmeta.published.results import load_published as load_published
     from bayesmeta.published.row import PublishedRow as PublishedRow
     from bayesmeta.random_effects import NormalRandomEffects as NormalRandomEffects
     from bayesmeta.random_effects import OutlierRandomEffects as OutlierRandomEffects
@@ -105,6 +108,7 @@ if TYPE_CHECKING:
     from bayesmeta.studies import StudyTable as StudyTable
     from bayesmeta.studies import available as available
     from bayesmeta.studies import load as load
+    from bayesmeta.studies import load_frame as load_frame
     from bayesmeta.studies import read_studies as read_studies
 
 __version__ = "0.1.0"
@@ -117,6 +121,11 @@ _NAMES = {
     "bayesmeta.checks.crosscheck": (
         "CrossCheck",
         "crosscheck",
+    ),
+    "bayesmeta.published.results": (
+        "PublishedResult",
+        "available_published",
+        "load_published",
     ),
     "bayesmeta.published.row": ("PublishedRow",),
     "bayesmeta.comparison": (
@@ -251,6 +260,7 @@ _NAMES = {
         "StudyTable",
         "available",
         "load",
+        "load_frame",
         "read_studies",
     ),
 }

@@ -152,7 +152,9 @@ def _check(
     told: _Told = {"outcome": outcome.name, "better": outcome.better}
     if studies is None:
         assert outcome.published is not None  # the comparison was read so
-        return reanalyse(models, outcome.published, arms=comparison.arms, **told)
+        return reanalyse(
+            models[0], outcome.published, rule=comparison.rule, arms=comparison.arms, **told
+        )
     first, *others = (
         crosscheck(
             models,

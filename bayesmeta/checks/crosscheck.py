@@ -321,7 +321,7 @@ def crosscheck(
                 model, studies, engine="nuts", rng=int(seeds[i]), progress=stages, **options
             )
     checked = tuple(map(_checked, names, models, exact, sampled))
-    verdicts = [verdict for one in checked for verdict in _verdicts(one)]
+    verdicts = [verdict for one in checked for verdict in judge(one)]
     told = [studies.notes, effects.notes, *(one.data.notes for one in bound)]
     return CrossCheck(
         outcome=outcome,
@@ -430,7 +430,7 @@ def _checked(
     )
 
 
-def _verdicts(one: CheckedModel) -> Iterator[Verdict]:
+def judge(one: CheckedModel) -> Iterator[Verdict]:
     """Judge the roads that were taken, and those that could not be."""
     exact, nuts = f"exact ({one.name})", f"NUTS ({one.name})"
     for road, reason in one.failures.items():
@@ -444,10 +444,10 @@ def _verdicts(one: CheckedModel) -> Iterator[Verdict]:
         text = "; ".join(failures) if failures else "diagnostics passed"
         yield Verdict(subject=nuts, ok=not failures, text=text)
     if one.agreement is not None:
-        yield _judge(one.agreement, nuts)
+        yield _judge_agreement(one.agreement, nuts)
 
 
-def _judge(agreement: Agreement, subject: str) -> Verdict:
+def _judge_agreement(agreement: Agreement, subject: str) -> Verdict:
     worst = agreement.largest
     statistic = "SD" if worst.statistic == "sd" else worst.statistic
     away, where = (

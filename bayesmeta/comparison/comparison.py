@@ -129,10 +129,13 @@ class Comparison:
         StudyTableError
             The table cannot be read.
         """
+        all_told = {part.name: getattr(self.reading, part.name) for part in fields(Reading)}
+        told = cast(
+            ReadingOptions, {name: value for name, value in all_told.items() if value is not None}
+        )
         if isinstance(data, str):
-            return load(data)
-        told = {part.name: getattr(self.reading, part.name) for part in fields(Reading)}
-        return read_studies(data, **cast(ReadingOptions, told))
+            return load(data, **told)
+        return read_studies(data, **told)
 
     def load(self) -> tuple[StudyTable | None, ...]:
         """Give the studies of each outcome, arms chosen; None where only its row is known.

@@ -45,7 +45,8 @@ def _bundled_row(outcome: Section) -> PublishedRow | None:
         return None
     rows = {row.row_id: row for row in load_published(publication)}
     if row_id not in rows:
-        outcome.fault("published", "not a row of this publication", did_you_mean(row_id, tuple(rows)))
+        fix = did_you_mean(row_id, tuple(rows))
+        outcome.fault("published", "not a row of this publication", fix)
         return None
     if rows[row_id].printed is None:
         outcome.fault("published", f"not analysable: {rows[row_id].reason}", "Remove the outcome.")
