@@ -32,14 +32,14 @@ class Job:
     Attributes
     ----------
     comparison : Comparison
-    studies : tuple of StudyTable or None
-        One per outcome; None where all that is known is the published row.
+    studies : tuple of tuple of StudyTable
+        For each outcome the tables that could be its data; see `Comparison.load`.
     folder : Path
         Of the results, relative to the output folder.
     """
 
     comparison: Comparison
-    studies: tuple[StudyTable | None, ...]
+    studies: tuple[tuple[StudyTable, ...], ...]
     folder: Path
 
 
@@ -142,7 +142,7 @@ def run_job(
 def _check(
     comparison: Comparison,
     outcome: Outcome,
-    studies: StudyTable | None,
+    studies: tuple[StudyTable, ...],
     *,
     nuts: bool,
     progress: Progress,
@@ -150,8 +150,7 @@ def _check(
     """Cross-check one outcome: by its studies, all tables that could be theirs, or its row."""
     models, sampling = comparison.models_of(outcome), comparison.sampling
     told: _Told = {"outcome": outcome.name, "better": outcome.better}
-    if studies is None:
-        assert outcome.published is not None  # the comparison was read so
+    if outcome.published is not None and not studies:
         return reanalyse(
             models[0], outcome.published, rule=comparison.rule, arms=comparison.arms, **told
         )
@@ -175,16 +174,9 @@ def _check(
             progress=progress,
             **told,
         )
-        for i, table in enumerate(_solutions(studies))
+        for i, table in enumerate(studies)
     )
     return replace(first, others=tuple(others))
-
-
-def _solutions(studies: StudyTable) -> tuple[StudyTable, ...]:
-    """Give the tables that could be the data: one, or what a reconstruction leaves."""
-    if len(studies.solutions) < 2:
-        return (studies,)
-    return tuple(studies.select(solution=solution) for solution in studies.solutions)
 
 
 class _Told(TypedDict):
@@ -250,9 +242,8 @@ def _write_files(beside: Path, comparison: Comparison, result: CrossCheck, folde
     figure = forest(result).get_figure(root=True)
     if figure is not None:
         figure.savefig(beside / "forest.png")
-    resolved = replace(
-        comparison, name=folder.name, methods=tuple(row.method for row in result.reference)
-    )
+    methods = tuple(row.method for row in result.reference) or comparison.methods
+    resolved = replace(comparison, name=folder.name, methods=methods)
     write_comparison(resolved, beside / "comparison.toml", record=_record(result))
     _tree(comparison, result).to_netcdf(beside / "posterior.nc", engine="h5netcdf")
 

@@ -18,12 +18,14 @@ def test_imports_go_one_way(monkeypatch):
     assert lint_imports() == 0
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_comparison_reads_and_fits_its_data(path):
     comparison = bm.read_comparison(path)
-    for studies in comparison.load():
-        for model in comparison.models:
-            assert len(model.bind(studies).studies) == studies.k
+    for outcome, tables in zip(comparison.outcomes, comparison.load(), strict=True):
+        assert tables or outcome.published
+        for studies in tables:
+            for model in comparison.models_of(outcome):
+                assert len(model.bind(studies).studies) == studies.k
 
 
 def test_there_is_a_comparison():

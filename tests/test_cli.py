@@ -111,7 +111,7 @@ def test_effects_prints_a_row_per_study(call):
 def test_check_says_what_it_found(call):
     status, out, _ = call("check", BCG)
     assert status == 0
-    assert "tuberculosis: 13 studies, lower is better" in out
+    assert "tuberculosis: 13 studies, normal, binomial; lower is better" in out
 
 
 def test_data_lists_the_bundled_tables_and_prints_one(call):

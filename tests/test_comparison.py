@@ -153,7 +153,7 @@ def test_a_data_file_is_found_beside_the_comparison_and_from_another_folder(writ
         '["treated", "control"]', '["drug", "placebo"]'
     )
     comparison = bm.read_comparison(write(text.replace("tuberculosis", "death")))
-    (studies,) = comparison.load()
+    ((studies,),) = comparison.load()
     assert studies.arms == ("drug", "placebo")
     elsewhere = tmp_path / "deeper" / "still"
     elsewhere.mkdir(parents=True)
@@ -166,7 +166,7 @@ def test_contrasts_need_no_arms(write):
     text = text.replace('arms = ["treated", "control"]\n', "").replace(', "binomial"', "")
     comparison = bm.read_comparison(write(text.replace('baseline = "normal(0, 10)"\n', "")))
     assert comparison.arms is None
-    assert comparison.load()[0].k == 8
+    assert comparison.load()[0][0].k == 8
 
 
 def test_several_outcomes_are_selected_from_the_table(write):
@@ -175,7 +175,7 @@ def test_several_outcomes_are_selected_from_the_table(write):
         '["treated", "control"]', '["drug", "placebo"]'
     )
     text = text.replace("tuberculosis", "death") + '[[outcome]]\nname = "pain"\nbetter = "lower"\n'
-    death, pain = bm.read_comparison(write(text)).load()
+    (death,), (pain,) = bm.read_comparison(write(text)).load()
     assert (death.studies, pain.studies) == (("A", "B"), ("A",))
 
 
@@ -201,7 +201,7 @@ def test_what_the_reader_is_told_stands_in_the_file_and_survives_it(write, tmp_p
     write(PRINTED, "printed.csv")
     first = bm.read_comparison(write(_of_estimates()))
     assert first.reading.level == 0.95
-    assert first.load()[0].measure == "OR"
+    assert first.load()[0][0].measure == "OR"
     bm.write_comparison(first, tmp_path / "second.toml")
     assert bm.read_comparison(tmp_path / "second.toml") == first
     assert "[reading.columns]" in (tmp_path / "second.toml").read_text()

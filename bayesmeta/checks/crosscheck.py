@@ -135,6 +135,16 @@ class CrossCheck:
         return None if self.published is None else self.published.k
 
     @property
+    def status(self) -> tuple[str, ...]:
+        """Say how sure the data are: what their column `status` holds, or that there are none."""
+        if self.studies is None:
+            return ("its studies' data are not known: analysed from the published row",)
+        frame = self.studies.frame
+        if "status" not in frame:
+            return ()
+        return (f"status: {', '.join(dict.fromkeys(map(str, frame['status'])))}",)
+
+    @property
     def failed(self) -> bool:
         """Whether any check failed."""
         own = all(verdict.ok for verdict in self.verdicts)

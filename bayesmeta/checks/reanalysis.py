@@ -1,7 +1,6 @@
 """An outcome of which only the published row is known, analysed by that row."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 
 from bayesmeta.checks.crosscheck import CheckedModel, CrossCheck, Direction, Verdict, judge
@@ -98,7 +97,7 @@ def reanalyse(
         reference=Reference(rows=(), measure=model.measure, notes=()),
         models=(checked,),
         verdicts=verdicts or tuple(judge(checked)),
-        notes=("analysed from the published row: its studies' data are not known",),
+        notes=(),
     )
 
 

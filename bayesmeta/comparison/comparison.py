@@ -137,8 +137,14 @@ class Comparison:
             return load(data, **told)
         return read_studies(data, **told)
 
-    def load(self) -> tuple[StudyTable | None, ...]:
-        """Give the studies of each outcome, arms chosen; None where only its row is known.
+    def load(self) -> tuple[tuple[StudyTable, ...], ...]:
+        """Give the studies of each outcome, arms chosen.
+
+        Returns
+        -------
+        tuple of tuple of StudyTable
+            One table for an outcome; several where a reconstruction leaves several that could be
+            the data; none where all that is known is the published row.
 
         Raises
         ------
@@ -148,10 +154,14 @@ class Comparison:
         data = [outcome.data or self.data for outcome in self.outcomes]
         tables = {one: self.table(one) for one in dict.fromkeys(data) if one != PUBLISHED}
         return tuple(
-            self.choose(tables[one], outcome) if one in tables else None
+            self.choose(tables[one], outcome) if one in tables else ()
             for one, outcome in zip(data, self.outcomes, strict=True)
         )
 
-    def choose(self, table: StudyTable, outcome: Outcome) -> StudyTable:
-        """Take an outcome and the arms out of a table that may hold more."""
-        return table.select(outcome=outcome.name if table.outcomes else None, arms=self.arms)
+    def choose(self, table: StudyTable, outcome: Outcome) -> tuple[StudyTable, ...]:
+        """Take an outcome and the arms out of a table that may hold more, and its solutions."""
+        name = outcome.name if table.outcomes else None
+        chosen = table.select(arms=self.arms).select(outcome=name)
+        if len(chosen.solutions) < 2:
+            return (chosen,)
+        return tuple(chosen.select(solution=solution) for solution in chosen.solutions)

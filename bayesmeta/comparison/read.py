@@ -211,18 +211,19 @@ def _outcome_problems(comparison: Comparison, i: int, table: StudyTable) -> Iter
         yield Problem(column="outcome", what=what, fix="Add a column outcome to it.")
         return
     try:
-        chosen = table.select(outcome=outcome.name) if table.outcomes else table
+        named = table.select(outcome=outcome.name) if table.outcomes else table
     except StudyTableError as error:
         yield as_problem(f"outcome[{i}].name", error)
         return
     try:
-        chosen = chosen.select(arms=comparison.arms)
+        named.select(arms=comparison.arms)
     except StudyTableError as error:
         yield as_problem("arms", error)
         return
     own = f"outcome[{i}]." if outcome.models else ""
     for model in comparison.models_of(outcome):
         try:
-            model.bind(chosen)
+            for chosen in comparison.choose(table, outcome):
+                model.bind(chosen)
         except ModelError as error:
             yield as_problem(f"{own}model.measure ({model.likelihood} likelihood)", error)

@@ -1,6 +1,6 @@
 """The cross-check as a table for a terminal, with footnotes, caption and verdicts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,11 +46,11 @@ def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
     sampled = any(row.road == "nuts" for row in rows)
     percent = f"{100 * result.level:g}%"
     columns = [measure.name, f"{percent} interval", "prediction", "tau", f"{percent} interval",
-               f"P({measure.name}<{_null(measure)})"]  # fmt: skip
+               _question(result)]  # fmt: skip
     table = make_table("", *columns, *(["z", "R-hat", "ESS", "div"] if sampled else []), gap=0)
     footnotes: dict[str, int] = {}
     previous = ""
-    for row, cells in zip(rows, _crosscheck_cells(rows, measure), strict=True):
+    for row, cells in zip(rows, _crosscheck_cells(result), strict=True):
         if row.road != previous:
             table.add_row(Text(_ROADS[row.road], style="bold"))
         previous = row.road
@@ -67,7 +67,7 @@ def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
         *(Text(f"[{number}] {note}") for note, number in footnotes.items()),
         *_ranges(result),
         *(Text(line, style="dim") for line in _caption(result, sampled)),
-        *(Text(f"Data: {note}", style="dim") for note in result.notes),
+        *(Text(f"Data: {note}", style="dim") for note in (*result.status, *result.notes)),
         *_verdict_lines(result, sampled),
     )
 
@@ -76,7 +76,7 @@ def _label(row: Row) -> str:
     if row.road in ("exact", "nuts"):
         return f"{row.method} likelihood"
     if row.road == "published":
-        return f"{row.method} effects"
+        return f"{row.method} effects" if row.method else "model not named"
     return row.label.split(",")[0]
 
 
@@ -84,19 +84,42 @@ def _null(measure: Measure) -> str:
     return f"{float(measure.scale.to_natural(np.zeros(1))[0]):g}"
 
 
-def _crosscheck_cells(rows: Sequence[Row], measure: Measure) -> list[list[str]]:
+def _question(result: CrossCheck) -> str:
+    """Name the column of a probability: of benefit, where the good direction is known."""
+    if result.better is not None:
+        return "P(benefit)"
+    return f"P({result.measure.name}<{_null(result.measure)})"
+
+
+def _answer(result: CrossCheck, row: Row) -> float:
+    return 1 - row.p_below_null if result.better == "higher" else row.p_below_null
+
+
+def _as_printed(result: CrossCheck) -> list[str]:
+    """Give the published estimate and limits with the digits that were printed."""
+    row = result.published
+    if row is None:
+        return []
+    return [row.estimate.text, f"{row.ci[0].text}, {row.ci[1].text}" if row.ci else NONE]
+
+
+def _crosscheck_cells(result: CrossCheck) -> list[list[str]]:
+    rows, measure = result.rows, result.measure
     numbers = [[row.estimate, row.ci_low, row.ci_high, row.pi_low, row.pi_high] for row in rows]
     natural = measure.scale.to_natural(np.array(numbers, dtype=np.float64))
     decimals = choose_decimals(natural[:, 0])
     tau_decimals = choose_decimals(row.tau for row in rows)
     return [
         [
-            show(estimate, decimals),
-            show_interval(low, high, decimals),
+            *(
+                _as_printed(result)
+                if row.road == "published"
+                else [show(estimate, decimals), show_interval(low, high, decimals)]
+            ),
             show_interval(new_low, new_high, decimals),
             show(row.tau, tau_decimals) if row.tau else "0",
             show_interval(row.tau_low, row.tau_high, tau_decimals),
-            show_probability(row.p_below_null),
+            show_probability(_answer(result, row)),
             show(abs(row.z_largest), 1),
             show(row.rhat, 3),
             show(row.ess, 0),
@@ -119,7 +142,7 @@ def _ranges(result: CrossCheck) -> "Iterator[RenderableType]":
         f"The counts above are reconstruction 1 of {count}; each of them gives what was printed. "
         "Over all of them:"
     )
-    columns = [measure.name, "lower limit", "upper limit", f"P({measure.name}<{_null(measure)})"]
+    columns = [measure.name, "lower limit", "upper limit", _question(result)]
     table = make_table("", *columns, gap=0)
     lowest = np.array([low.estimate for low, _ in result.ranges])
     decimals = choose_decimals(measure.scale.to_natural(lowest).tolist())
@@ -127,7 +150,8 @@ def _ranges(result: CrossCheck) -> "Iterator[RenderableType]":
         numbers = np.array([[row.estimate, row.ci_low, row.ci_high] for row in ends])
         natural = measure.scale.to_natural(numbers).T.tolist()
         cells = [_span(*(show(number, decimals) for number in pair)) for pair in natural]
-        cells.append(_span(*(show_probability(row.p_below_null) for row in ends)))
+        answers = sorted(_answer(result, row) for row in ends)
+        cells.append(_span(*map(show_probability, answers)))
         table.add_row(f" {_label(ends[0])}", *("" if cell == NONE else cell for cell in cells))
     yield table
 
@@ -146,6 +170,9 @@ def _caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
         f"equal-tailed interval. tau: SD of true {result.measure.analysis_label}. Prediction: "
         f"{100 * result.level:g}% interval of a new study's true {result.measure.name}."
     )
+    if result.better is not None:
+        side = "below" if result.better == "lower" else "above"
+        yield f"Benefit: {result.measure.name} {side} {_null(result.measure)}."
     if sampled:
         yield (
             "z: largest difference from the exact posterior over mean, SD, 2.5% and 97.5% quantile"

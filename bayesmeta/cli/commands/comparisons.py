@@ -53,7 +53,9 @@ def check(*paths: Path) -> int:
         show(f"{job.folder}: {job.comparison.title}; nothing to complain of")
         for outcome, studies in zip(job.comparison.outcomes, job.studies, strict=True):
             models = ", ".join(str(one.likelihood) for one in job.comparison.models_of(outcome))
-            told = f"{studies.k} studies, {models}" if studies else "from its published row"
+            told = f"{studies[0].k} studies, {models}" if studies else "from its published row"
+            if len(studies) > 1:
+                told += f", {len(studies)} reconstructions"
             show(f"  {outcome.name}: {told}; {outcome.better} is better")
     return DONE
 
