@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bayesmeta.errors import NotEstimableError as NotEstimableError
     from bayesmeta.errors import NotExactError as NotExactError
     from bayesmeta.errors import Problem as Problem
+    from bayesmeta.errors import PublishedRowError as PublishedRowError
     from bayesmeta.errors import SamplingError as SamplingError
     from bayesmeta.errors import StudyTableError as StudyTableError
     from bayesmeta.frequentist import METHODS as METHODS
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from bayesmeta.priors import Truncated as Truncated
     from bayesmeta.priors import Uniform as Uniform
     from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.published.posterior import from_published as from_published
     from bayesmeta.published.results import PublishedResult as PublishedResult
     from bayesmeta.published.results import available_published as available_published
     from bayesmeta.published.results import load_published as load_published
@@ -127,6 +129,7 @@ _NAMES = {
         "available_published",
         "load_published",
     ),
+    "bayesmeta.published.posterior": ("from_published",),
     "bayesmeta.published.row": ("PublishedRow",),
     "bayesmeta.comparison": (
         "Comparison",
@@ -153,6 +156,7 @@ _NAMES = {
         "NotEstimableError",
         "NotExactError",
         "Problem",
+        "PublishedRowError",
         "SamplingError",
         "StudyTableError",
     ),

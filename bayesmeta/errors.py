@@ -5,6 +5,7 @@
     BayesmetaError
     ├── StudyTableError        a study table cannot be read or used       (also ValueError)
     ├── ComparisonError        a comparison file cannot be read           (also ValueError)
+    ├── PublishedRowError      a published row cannot be analysed         (also ValueError)
     ├── ModelError             an unknown or unfit measure, prior or likelihood (also ValueError)
     ├── DesignError            the design has no solution for these rows  (also ValueError)
     ├── NotEstimableError      a frequentist estimate does not exist      (also ValueError)
@@ -87,6 +88,10 @@ class StudyTableError(BayesmetaError, ValueError):
 
 class ComparisonError(BayesmetaError, ValueError):
     """A comparison file cannot be read; nothing was fitted."""
+
+
+class PublishedRowError(BayesmetaError, ValueError):
+    """A published row cannot be analysed; nothing was fitted."""
 
 
 class ModelError(BayesmetaError, ValueError):

@@ -25,7 +25,7 @@ from bayesmeta.scales import FloatArray
 if TYPE_CHECKING:
     import xarray as xr
 
-type EngineName = Literal["gaussian", "grid", "nuts"]
+type EngineName = Literal["gaussian", "grid", "nuts", "published"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class Posterior:
     bound : BoundModel
         Model and data.
     engine : str
-        "gaussian" or "grid" (exact), or "nuts".
+        "gaussian" or "grid" (exact), "nuts", or "published" (exact, of a published row).
     mu, tau, theta_new : Marginal
         Mean effect, heterogeneity SD, true effect of a new study; analysis scale.
     theta : Marginal
