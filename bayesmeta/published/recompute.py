@@ -1,13 +1,12 @@
 """Printed results beside those of the publication's own method on the counts behind them."""
 
 import math
-from collections.abc import Iterator
 
 import pandas as pd
 
 from bayesmeta.errors import StudyTableError
 from bayesmeta.frequentist import PooledEstimate, fitting_methods, pool
-from bayesmeta.frequentist.software import name_methods
+from bayesmeta.frequentist.software import Software, name_methods
 from bayesmeta.printed import Printed
 from bayesmeta.published.prints import agrees_with_print, write_as_printed
 from bayesmeta.published.results import PublishedResult, load_published
@@ -54,26 +53,31 @@ def recompute(name: str) -> pd.DataFrame:
     studies = load(f"{name}/binary")
     rule, software = table.source["rule"], table.source["software"]
     behind = set(studies.frame["row"])
+    pooled: dict[str, dict[str, PooledEstimate]] = {}
     rows = []
     for result in results:
-        counted = (result.restates or result.row_id) in behind and result.measure in _MEASURES
-        if result.printed is None or not counted:
+        original = result.restates or result.row_id
+        if result.printed is None or result.measure not in _MEASURES or original not in behind:
             continue
-        for solution, chosen in _solutions(studies, result):
-            fitting = fitting_methods(chosen, result.measure)
-            method = name_methods(rule, software, fitting)
-            pooled = pool(chosen, result.measure, methods=[method])[method]
-            rows.append(_row(result, result.printed, pooled, solution))
+        if original not in pooled:
+            pooled[original] = _pooled(studies, result, rule, software)
+        for solution, found in pooled[original].items():
+            rows.append(_row(result, result.printed, found, solution))
     return pd.DataFrame(rows)
 
 
-def _solutions(studies: StudyTable, result: PublishedResult) -> Iterator[tuple[str, StudyTable]]:
-    """Give the counts behind a result, solution by solution."""
+def _pooled(
+    studies: StudyTable, result: PublishedResult, rule: str, software: Software
+) -> dict[str, PooledEstimate]:
+    """Pool the counts behind a result by the publication's rule, solution by solution."""
     table = studies.select(comparison=result.comparison).select(outcome=result.outcome)
     treated, control = table.arm_names
     table = table.select(arms=(treated, control))
-    for solution in table.solutions:
-        yield solution, table.select(solution=solution)
+    method = name_methods(rule, software, fitting_methods(table, result.measure))
+    return {
+        solution: pool(table.select(solution=solution), result.measure, methods=[method])[method]
+        for solution in table.solutions
+    }
 
 
 def _row(
