@@ -96,6 +96,9 @@ if TYPE_CHECKING:
     from bayesmeta.priors import Uniform as Uniform
     from bayesmeta.priors import parse_prior as parse_prior
     from bayesmeta.published.posterior import from_published as from_published
+    from bayesmeta.published.recompute import recompute as recompute
+    from bayesmeta.published.reconstruct import reconstruct as reconstruct
+    from bayesmeta.published.reconstruction import Reconstruction as Reconstruction
     from bayesmeta.published.results import PublishedResult as PublishedResult
     from bayesmeta.published.results import available_published as available_published
     from bayesmeta.published.results import load_published as load_published
@@ -124,6 +127,9 @@ _NAMES = {
         "CrossCheck",
         "crosscheck",
     ),
+    "bayesmeta.published.recompute": ("recompute",),
+    "bayesmeta.published.reconstruct": ("reconstruct",),
+    "bayesmeta.published.reconstruction": ("Reconstruction",),
     "bayesmeta.published.results": (
         "PublishedResult",
         "available_published",
