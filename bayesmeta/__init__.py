@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bayesmeta.checks.bridge import Bridge as Bridge
+    from bayesmeta.checks.bridge import bridge as bridge
     from bayesmeta.checks.certify import Certificate as Certificate
     from bayesmeta.checks.certify import certify as certify
     from bayesmeta.checks.crosscheck import CrossCheck as CrossCheck
@@ -110,6 +112,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "bayesmeta.checks.bridge": (
+        "Bridge",
+        "bridge",
+    ),
     "bayesmeta.checks.certify": (
         "Certificate",
         "certify",

@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from bayesmeta import __version__
 from bayesmeta.cli.commands.bias import bias
+from bayesmeta.cli.commands.bridge import bridge
 from bayesmeta.cli.commands.certify import certify
 from bayesmeta.cli.commands.comparisons import check, run
 from bayesmeta.cli.commands.data import data
@@ -24,7 +25,7 @@ app = App(
     version=__version__,
     default_parameter=Parameter(negative=()),
 )
-for command in (run, fit, certify, pool, effects, bias, influence, check, data):
+for command in (run, fit, certify, bridge, pool, effects, bias, influence, check, data):
     app.command(command)
 
 
