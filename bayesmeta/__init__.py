@@ -96,6 +96,11 @@ if TYPE_CHECKING:
     from bayesmeta.priors import Truncated as Truncated
     from bayesmeta.priors import Uniform as Uniform
     from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.published.audit import Audit as Audit
+    from bayesmeta.published.audit import audit as audit
+    from bayesmeta.published.audited import AuditedRow as AuditedRow
+    from bayesmeta.published.audited import Finding as Finding
+    from bayesmeta.published.audited import read_p as read_p
     from bayesmeta.published.row import PublishedRow as PublishedRow
     from bayesmeta.random_effects import NormalRandomEffects as NormalRandomEffects
     from bayesmeta.random_effects import OutlierRandomEffects as OutlierRandomEffects
@@ -123,6 +128,15 @@ _NAMES = {
     "bayesmeta.checks.crosscheck": (
         "CrossCheck",
         "crosscheck",
+    ),
+    "bayesmeta.published.audit": (
+        "Audit",
+        "audit",
+    ),
+    "bayesmeta.published.audited": (
+        "AuditedRow",
+        "Finding",
+        "read_p",
     ),
     "bayesmeta.published.row": ("PublishedRow",),
     "bayesmeta.comparison": (

@@ -16,7 +16,8 @@ from bayesmeta.checks.rows import (
     make_refused_row,
     rows_frame,
 )
-from bayesmeta.effects import Effects, Measure, compute_effects, get_measure
+from bayesmeta.checks.vague_prior import vague_prior
+from bayesmeta.effects import Measure, compute_effects, get_measure
 from bayesmeta.errors import AccuracyError, ImproperPosteriorError, ModelError, NotExactError
 from bayesmeta.frequentist import METHODS, PooledEstimate, fitting_methods, pool
 from bayesmeta.frequentist.intervals.simple import require_level
@@ -25,7 +26,7 @@ from bayesmeta.frequentist.software import Software, meant_by, name_methods
 from bayesmeta.inference.fit import fit
 from bayesmeta.likelihoods import NormalLikelihood
 from bayesmeta.model import Model
-from bayesmeta.priors import Flat, HalfCauchy, Prior
+from bayesmeta.priors import Flat, Prior
 from bayesmeta.published.recomputed import PRINTED_LEVEL
 from bayesmeta.published.row import PublishedRow
 from bayesmeta.random_effects import NormalRandomEffects
@@ -225,32 +226,6 @@ def _printed_step(published: PublishedRow, measure: Measure) -> Step:
         sentence=say_published(published, measure),
         printed=tuple(one.text for one in numbers),
     )
-
-
-def vague_prior(effects: Effects) -> HalfCauchy:
-    """Give a proper prior of tau that says little: half-Cauchy, its median the scale.
-
-    On log ratios the scale is 1: true ratios of similar studies then differ by a factor of e for
-    one SD, more than is seen in all but a few meta-analyses. Other measures have units, which
-    only the data know: the scale is the largest standard error, to two figures. The heavy tail
-    (as tau^-2) leaves a larger tau to the data, and is light enough that the posterior with a
-    flat effect prior integrates for any number of studies, one included.
-
-    References
-    ----------
-    Gelman (2006), Bayesian Analysis 1:515, sections 3.2 and 5.2; Polson and Scott (2012),
-    Bayesian Analysis 7:887.
-
-    Examples
-    --------
-    >>> import bayesmeta as bm
-    >>> vague_prior(bm.compute_effects(bm.load("eight_schools"), "GEN"))
-    HalfCauchy(scale=18.0)
-    """
-    if effects.measure.default_heterogeneity_prior is not None:
-        return HalfCauchy(1.0)
-    v = effects.S if effects.S.ndim == 1 else np.diagonal(effects.S)
-    return HalfCauchy(float(f"{np.sqrt(v.max()):.1e}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from tolerances import CLOSED, ITERATIVE
 
 import bayesmeta as bm
-from bayesmeta.checks.bridge import vague_prior
+from bayesmeta.checks.vague_prior import vague_prior
 from bayesmeta.report.bridge_table import bridge_as_data, bridge_table
 
 COMPLETE_REMISSION = counts((10, 20, 1, 20), (83, 181, 46, 181))  # Zhou et al. 2019, Bao and Liu
