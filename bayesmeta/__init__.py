@@ -101,6 +101,9 @@ if TYPE_CHECKING:
     from bayesmeta.published.audited import AuditedRow as AuditedRow
     from bayesmeta.published.audited import Finding as Finding
     from bayesmeta.published.audited import read_p as read_p
+    from bayesmeta.published.results import PublishedResult as PublishedResult
+    from bayesmeta.published.results import available_published as available_published
+    from bayesmeta.published.results import load_published as load_published
     from bayesmeta.published.row import PublishedRow as PublishedRow
     from bayesmeta.random_effects import NormalRandomEffects as NormalRandomEffects
     from bayesmeta.random_effects import OutlierRandomEffects as OutlierRandomEffects
@@ -112,6 +115,7 @@ if TYPE_CHECKING:
     from bayesmeta.studies import StudyTable as StudyTable
     from bayesmeta.studies import available as available
     from bayesmeta.studies import load as load
+    from bayesmeta.studies import load_frame as load_frame
     from bayesmeta.studies import read_studies as read_studies
 
 __version__ = "0.1.0"
@@ -137,6 +141,10 @@ _NAMES = {
         "AuditedRow",
         "Finding",
         "read_p",
+    "bayesmeta.published.results": (
+        "PublishedResult",
+        "available_published",
+        "load_published",
     ),
     "bayesmeta.published.row": ("PublishedRow",),
     "bayesmeta.comparison": (
@@ -271,6 +279,7 @@ _NAMES = {
         "StudyTable",
         "available",
         "load",
+        "load_frame",
         "read_studies",
     ),
 }

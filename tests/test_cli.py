@@ -115,10 +115,27 @@ def test_check_says_what_it_found(call):
 
 
 def test_data_lists_the_bundled_tables_and_prints_one(call):
-    assert "eight_schools" in call("data")[1]
+    listed = call("data")[1]
+    assert "eight_schools" in listed
+    assert "zhou_2019_lupus_nephritis/binary" in listed
     _, out, _ = call("data", "bcg")
     assert "Aronson 1948" in out
     assert "Colditz" in out
+
+
+def test_data_prints_the_results_of_a_publication_with_what_is_behind_them(call):
+    _, out, _ = call("data", "wang_2018_nephrotic_syndrome")
+    assert "wang-R-08" in out
+    assert "0.00, 0.02" in out
+    assert "candidates" in out
+
+
+def test_one_of_several_solutions_is_chosen(call):
+    words = ["pool", "zhou_2019_lupus_nephritis/binary", "--measure", "OR", "--method", "MH-RM"]
+    words += ["--outcome", "complete remission", "--arms", "TAC+GC", "MMF+GC"]
+    status, _, error = call(*words)
+    assert (status, "there are 3 solutions" in error) == (2, True)
+    assert call(*words, "--solution", "2")[0] == 0
 
 
 def test_version(call):
@@ -556,7 +573,7 @@ def test_a_table_of_hazard_ratios_is_fitted_with_its_default_priors(call, tmp_pa
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (("bcg", "--measure", "OR", "--scale", "ratio"), ("scale", "bundled table")),
+        (("bcg", "--measure", "OR", "--scale", "ratio"), ("scale", "told, but")),
         (("t.csv", "--columns", "ci_low"), ("--columns = ci_low", "events=deaths")),
         (("t.csv", "--columns", "ci_lo=von"), ("Did you mean 'ci_low'",)),
         (

@@ -249,9 +249,9 @@ def test_a_fault_of_the_reading_is_told_at_its_place(write, reading, place, fix)
     assert re.search(fix, found[place].fix)
 
 
-def test_a_bundled_table_is_read_as_it_is(write):
-    found = problems_of(write(BCG + '[reading]\nscale = "ratio"\n'))
-    assert "bcg is a bundled table" in found["reading"].what
+def test_a_bundled_table_is_read_as_told(write):
+    with pytest.raises(bm.StudyTableError, match="told, but"):
+        bm.read_comparison(write(BCG + '[reading]\nscale = "ratio"\n'))
 
 
 FAULTS = {

@@ -81,8 +81,8 @@ def make_published_row(published: PublishedRow, measure: Measure) -> Row:
     tau2 = published.tau2
     return Row(
         road="published",
-        method=published.model,
-        label=f"published ({published.model} effects)",
+        method=published.model or "published",
+        label=f"published ({published.model} effects)" if published.model else "published",
         estimate=float(estimate),
         ci_low=float(low),
         ci_high=float(high),

@@ -33,6 +33,9 @@ class TableWords:
     outcome: Annotated[
         str | None, Parameter(help="Outcome to analyse, where the table has several.")
     ] = None
+    solution: Annotated[
+        str | None, Parameter(help="Which of several solutions, where the table has a column so.")
+    ] = None
     columns: Annotated[
         tuple[str, ...],
         Parameter(
@@ -98,11 +101,11 @@ class TableWords:
         (13, 'OR')
         """
         studies = self._load(table).select(outcome=self.outcome, arms=self.arms)
+        studies = studies.select(solution=self.solution)
         return studies, _find_measure(studies, self.measure)
 
     def _load(self, table: str) -> StudyTable:
         options: dict[str, Any] = {
-            "columns": self.columns,
             "scale": self.scale,
             "level": self.data_level,
             "analysis": self.analysis,
@@ -111,14 +114,9 @@ class TableWords:
             "shared": self.shared,
         }
         told = {name: value for name, value in options.items() if value not in (None, ())}
-        if table not in available():
-            return read_studies(table, **told | {"columns": _split(self.columns)})
-        if told:
-            problem = Problem(
-                value=", ".join(told), what="told of a bundled table", fix="Leave it out."
-            )
-            raise StudyTableError("Bundled tables are read as they are.", [problem])
-        return load(table)
+        if self.columns:
+            told["columns"] = _split(self.columns)
+        return (load if table in available() else read_studies)(table, **told)
 
 
 AS_IT_IS = TableWords()  # nothing is said about the table

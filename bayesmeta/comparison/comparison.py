@@ -113,10 +113,13 @@ class Comparison:
         StudyTableError
             The table cannot be read.
         """
+        all_told = {part.name: getattr(self.reading, part.name) for part in fields(Reading)}
+        told = cast(
+            ReadingOptions, {name: value for name, value in all_told.items() if value is not None}
+        )
         if isinstance(self.data, str):
-            return load(self.data)
-        told = {part.name: getattr(self.reading, part.name) for part in fields(Reading)}
-        return read_studies(self.data, **cast(ReadingOptions, told))
+            return load(self.data, **told)
+        return read_studies(self.data, **told)
 
     def load(self) -> tuple[StudyTable, ...]:
         """Give the studies of each outcome, arms chosen.

@@ -82,9 +82,6 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
     outcomes = _read_outcomes(file)
     sampling = _read_sampling(file.section("sampling", required=False))
     reading = read_reading(file.section("reading", required=False))
-    if isinstance(data, str) and "reading" in file.values:
-        fix = "Remove it: bundled tables are read as they are."
-        file.problems.append(Problem(column="reading", what=f"{data} is a bundled table", fix=fix))
     file.take(RECORD, dict, "...", required=False)
     file.close()
     if file.problems or title is None or data is None:

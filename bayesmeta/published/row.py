@@ -14,8 +14,8 @@ class PublishedRow:
 
     Attributes
     ----------
-    model : {"fixed", "random"}
-        Model that the publication names.
+    model : {"fixed", "random"} or None
+        Model that the publication names; None where it names none.
     estimate : Printed
         Pooled effect (a ratio, not its logarithm).
     ci : (Printed, Printed) or None
@@ -32,7 +32,7 @@ class PublishedRow:
     ('5.13', True)
     """
 
-    model: PublishedModel
+    model: PublishedModel | None
     estimate: Printed
     ci: tuple[Printed, Printed] | None = None
     k: int | None = None

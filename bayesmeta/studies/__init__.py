@@ -10,7 +10,7 @@ from bayesmeta.studies.arrays import (
     TwoArmRates,
 )
 from bayesmeta.studies.kinds import HELD
-from bayesmeta.studies.library import available, load
+from bayesmeta.studies.library import available, load, load_frame
 from bayesmeta.studies.read import read_studies
 from bayesmeta.studies.reading import Reading
 from bayesmeta.studies.table import StudyTable
@@ -28,5 +28,6 @@ __all__ = [
     "TwoArmRates",
     "available",
     "load",
+    "load_frame",
     "read_studies",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from bayesmeta.errors import Problem
+from bayesmeta.studies.kinds import SETS
 from bayesmeta.studies.refusal import did_you_mean, listed
 
 
@@ -20,6 +21,29 @@ def unknown_outcome(asked: str, outcomes: Sequence[str]) -> Iterator[Problem]:
     if asked not in outcomes:
         fix = did_you_mean(asked, outcomes)
         yield Problem(column="outcome", value=str(asked), what="no such outcome", fix=fix)
+
+
+def unknown_label(frame: pd.DataFrame, column: str, asked: str) -> Iterator[Problem]:
+    """Say if no row has this label in a column that tells sets of rows apart."""
+    labels = list(dict.fromkeys(frame[column].astype(str))) if column in frame else []
+    if asked not in labels:
+        what = f"no such {column}" if labels else f"the table has no column {column}"
+        yield Problem(column=column, value=asked, what=what, fix=did_you_mean(asked, labels))
+
+
+def without_other_comparisons(
+    frame: pd.DataFrame, arms: Sequence[str]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Leave out comparisons that have not both arms, if any has, and note their studies."""
+    if "comparison" not in frame:
+        return frame, ()
+    by_comparison = frame.groupby("comparison", sort=False)["arm"]
+    fits = by_comparison.agg(lambda names: set(arms) <= set(names))
+    others = frame["comparison"].isin(fits.index[~fits.to_numpy(bool)])
+    if others.all() or not others.any():
+        return frame, ()
+    studies = ", ".join(dict.fromkeys(frame.loc[others, "study"]))
+    return frame[~others], (f"in other comparisons: {studies}",)
 
 
 def unfit_arms(asked: Sequence[str], arm_names: Sequence[str]) -> Iterator[Problem]:
@@ -66,6 +90,17 @@ def left_open(
         )
         what = "it is not said which arm is treated and which is control"
         yield Problem(column="arm", what=what, fix=fix)
+
+
+def left_repeated(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[Problem]:
+    """Say which comparison or solution must be chosen before there is one row of each study."""
+    if not frame.duplicated(list(keys)).any():
+        return
+    for column in (name for name in SETS if name in frame):
+        labels = dict.fromkeys(frame[column].astype(str))
+        if len(labels) > 1:
+            fix = f"Choose one with select({column}=NAME): {listed(labels)}."
+            yield Problem(column=column, what=f"there are {len(labels)} {column}s", fix=fix)
 
 
 def repeated_rows(

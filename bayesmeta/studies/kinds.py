@@ -2,6 +2,8 @@
 
 from bayesmeta.studies.layouts import LayoutKind
 
+SETS = ("comparison", "solution")  # columns that tell apart rows of one study, arm and outcome
+
 KEYS: dict[LayoutKind, tuple[str, ...]] = {
     "binary": ("study", "arm", "outcome"),
     "means": ("study", "arm", "outcome"),

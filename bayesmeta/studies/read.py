@@ -17,7 +17,7 @@ from bayesmeta.studies.assemble import (
     group_frame,
     parse_numbers,
 )
-from bayesmeta.studies.bundled import bundled_folders
+from bayesmeta.studies.bundled import bundled_tables
 from bayesmeta.studies.cells import Cells, cells_of_csv, cells_of_frame
 from bayesmeta.studies.columns import (
     covariate_columns,
@@ -230,7 +230,7 @@ def _in_order(problems: Iterable[Problem], own: Mapping[str, str]) -> list[Probl
 
 
 def _unopened(path: Path, error: OSError) -> Problem:
-    bundled = bundled_folders()
+    bundled = bundled_tables()
     if str(path) in bundled:
         fix = f"It is a bundled table: load({str(path)!r})."
     elif near := get_close_matches(path.stem.lower(), bundled, n=1):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bayesmeta.errors import Problem
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.cells import Cells
+from bayesmeta.studies.kinds import SETS
 from bayesmeta.studies.layouts import Layout, LayoutKind
 
 MISSING = ("", "na", "n/a", "nan", "none", "null", ".", "-", "?")
@@ -88,8 +89,10 @@ def rows_repeated(sheet: Sheet) -> Iterator[Problem]:
             " Comparisons of one trial with one control arm: label them apart and give them one "
             "label in a column shared_control."
         )
-    for label, rows in _grouped(sheet, ("study", *sheet.layout.labels, "outcome")):
-        if all(label):
+    labels = ("study", *sheet.layout.labels, "outcome")
+    named = len([name for name in dict.fromkeys(labels) if name in sheet.cells.frame])
+    for label, rows in _grouped(sheet, (*labels, *SETS)):
+        if all(label[:named]):
             what = f"given twice (first in {sheet.cells.place} {sheet.cells.places[rows[0]]})"
             for i in rows[1:]:
                 yield sheet.at(i, column, what, fix)

@@ -18,7 +18,7 @@ from bayesmeta.studies.arrays import (
     TwoArmMeans,
     TwoArmRates,
 )
-from bayesmeta.studies.kinds import HELD, KEYS, MEASURED_BY, NUMBERS
+from bayesmeta.studies.kinds import HELD, KEYS, MEASURED_BY, NUMBERS, SETS
 from bayesmeta.studies.layouts import LayoutKind
 from bayesmeta.studies.reading import SharedControl
 from bayesmeta.studies.refusal import refusal
@@ -135,17 +135,35 @@ class StudyTable:
         known = (*KEYS[self.layout], *NUMBERS[self.layout], *DESIGN_COLUMNS)
         return tuple(name for name in self._frame.columns if name not in known)
 
+    @property
+    def solutions(self) -> tuple[str, ...]:
+        """Alternatives of which one must be taken: what the column `solution` holds, if any.
+
+        Counts that were worked out of a printed result may have several: fit each.
+        """
+        return tuple(map(str, self._labels("solution"))) if "solution" in self._frame else ()
+
     def select(
-        self, *, outcome: str | None = None, arms: tuple[str, str] | None = None
+        self,
+        *,
+        outcome: str | None = None,
+        arms: tuple[str, str] | None = None,
+        comparison: str | None = None,
+        solution: str | int | None = None,
     ) -> "StudyTable":
-        """Keep one outcome, two arms, or both.
+        """Keep one outcome, two arms, one comparison, one solution.
 
         Parameters
         ----------
         outcome : str, optional
             Name of the outcome to keep; studies that do not report it are left out and noted.
         arms : (str, str), optional
-            Treated arm, control arm. The sign of every effect follows from it.
+            Treated arm, control arm. The sign of every effect follows from it. In a table with a
+            column `comparison`, comparisons without these arms are left out and noted.
+        comparison : str, optional
+            What the rows to keep have in the column `comparison`.
+        solution : str or int, optional
+            One of `solutions`.
 
         Returns
         -------
@@ -155,7 +173,8 @@ class StudyTable:
         Raises
         ------
         StudyTableError
-            No such outcome or arm, twice the same arm, or a study without one of the two.
+            No such outcome, arm, comparison or solution, twice the same arm, or a study without
+            one of the two.
 
         Examples
         --------
@@ -170,9 +189,15 @@ class StudyTable:
             without = [name for name in self.studies if name not in set(frame["study"])]
             if without:
                 notes = (*notes, f"without outcome {outcome!r}: {', '.join(without)}")
+        for column, kept in (("comparison", comparison), ("solution", solution)):
+            if kept is not None:
+                self._refuse(choices.unknown_label(frame, column, str(kept)))
+                frame = frame[frame[column].astype(str) == str(kept)]
         if arms is None:
             return self._with_rows(frame.index, notes=notes)
         self._refuse(choices.unfit_arms(arms, self.arm_names))
+        frame, left = choices.without_other_comparisons(frame, arms)
+        notes = (*notes, *left)
         self._refuse(choices.unpaired_studies(frame, arms))
         rows = frame.index[frame["arm"].isin(arms)]
         return replace(self._with_rows(rows, notes=notes), arms=(arms[0], arms[1]))
@@ -291,6 +316,7 @@ class StudyTable:
         """Give the rows of the treated and of the control arm, one per study."""
         self._require(layout)
         left_open = list(choices.left_open(self._labels("outcome"), self.arms, self.arm_names))
+        left_open += choices.left_repeated(self._frame, KEYS[layout])
         if self.arms is None or left_open:
             raise refusal(self.source, left_open)
         by_study = {name: rows.set_index("study") for name, rows in self._frame.groupby("arm")}
@@ -301,6 +327,7 @@ class StudyTable:
         """Give the rows of a table with one row per study."""
         self._require(layout)
         self._refuse(choices.left_open(self._labels("outcome"), None, ()))
+        self._refuse(choices.left_repeated(self._frame, KEYS[layout]))
         return self._frame
 
     def _require(self, layout: LayoutKind) -> None:
@@ -338,7 +365,7 @@ class StudyTable:
             what = f"a control arm of this label is in {other.source} too"
             fix = "Give different control arms different labels."
             return [Problem(column="shared_control", value=label, what=what, fix=fix)]
-        key = list(KEYS[self.layout])
+        key = [*KEYS[self.layout], *(name for name in SETS if name in self._frame)]
         mine, theirs = (
             table[key].itertuples(index=False, name=None) for table in (self._frame, other._frame)
         )
