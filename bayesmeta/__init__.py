@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from bayesmeta.published.audited import AuditedRow as AuditedRow
     from bayesmeta.published.audited import Finding as Finding
     from bayesmeta.published.audited import read_p as read_p
+    from bayesmeta.published.publications import audit_publication as audit_publication
     from bayesmeta.published.results import PublishedResult as PublishedResult
     from bayesmeta.published.results import available_published as available_published
     from bayesmeta.published.results import load_published as load_published
@@ -141,6 +142,8 @@ _NAMES = {
         "AuditedRow",
         "Finding",
         "read_p",
+    ),
+    "bayesmeta.published.publications": ("audit_publication",),
     "bayesmeta.published.results": (
         "PublishedResult",
         "available_published",

@@ -245,7 +245,7 @@ def _name_method(
     fitting: tuple[str, ...],
 ) -> str:
     """Name the method of the publication, or its rule, by keys of `METHODS`."""
-    printed = "fixed" if published is None else published.model
+    printed = "fixed" if published is None else (published.model or "fixed")
     text = printed if method is None else method
     return meant_by(software, fitting)[text] if text in RANDOM_OR_FIXED else name_methods(
         text, software, fitting

@@ -36,8 +36,9 @@ def say_published(published: PublishedRow, measure: Measure) -> str:
         "tau2": published.tau2,
     }
     others = [f"{name} {one.text}" for name, one in named.items() if one is not None]
-    told = ", ".join([f"{published.model} effects", *others])
-    return f"Printed: {measure.name} {published.estimate.text}{interval}, {told}."
+    told = [f"{measure.name} {published.estimate.text}{interval}"]
+    told += [f"{published.model} effects"] if published.model else []
+    return f"Printed: {', '.join([*told, *others])}."
 
 
 def say_recomputed(

@@ -1,6 +1,7 @@
 """A published row held against the studies behind it."""
 
 from bayesmeta.frequentist import fitting_methods, pool
+from bayesmeta.frequentist.rule import RANDOM_OR_FIXED
 from bayesmeta.frequentist.software import meant_by, name_methods
 from bayesmeta.published.audited import AuditedRow, Finding
 from bayesmeta.published.recomputed import Digits, compare_digits
@@ -32,8 +33,9 @@ def _recompute(
 ) -> tuple[str, tuple[Digits, ...]]:
     """Pool one table as the publication did, and put the digits side by side."""
     fitting = fitting_methods(studies, measure)
-    if row.row.model is not None:
-        name = meant_by(row.software, fitting)[row.row.model]
+    word = row.row.model or row.rule
+    if word in RANDOM_OR_FIXED:
+        name = meant_by(row.software, fitting)[word]
     else:
         name = name_methods(row.rule, row.software, fitting)
     pooled = pool(studies, measure, methods=[name], keep=True).rows[0]

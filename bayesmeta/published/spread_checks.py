@@ -3,7 +3,7 @@
 import math
 
 from bayesmeta.frequentist import METHODS
-from bayesmeta.frequentist.rule import RANDOM_OR_FIXED, Rule, parse_rule
+from bayesmeta.frequentist.rule import RANDOM_OR_FIXED, Rule, is_rule, parse_rule
 from bayesmeta.printed import Printed
 from bayesmeta.published.audited import LABELS, AuditedRow, Finding
 from bayesmeta.published.rounding import (
@@ -55,20 +55,24 @@ def find_broken_rule(row: AuditedRow) -> list[Finding] | None:
     """Find a model that the publication's own rule does not choose."""
     if not row.rule or row.row.model is None:
         return None
+    if not is_rule(row.rule):
+        return _other_model(row, _word(row.rule), "")
     rule = parse_rule(row.rule, tuple(METHODS))
     held = [_holds(condition.sign, _quantity(row, condition.quantity), condition.number)
             for condition in rule.conditions]  # fmt: skip
     answer = _join(held, rule)
     if answer is None:
         return None
-    asked = _word(rule.chosen if answer else rule.otherwise)
-    if asked == row.row.model:
-        return []
     seen = ", ".join(f"{name} {show_span(_quantity(row, name))}" for name in rule.quantities)
-    reason = (
-        f"the model is printed as {row.row.model}; the rule ({row.rule}) takes {asked}, for {seen}"
-    )
-    return [row.finding("rule", row.row.model, asked, reason)]
+    return _other_model(row, _word(rule.chosen if answer else rule.otherwise), f", for {seen}")
+
+
+def _other_model(row: AuditedRow, asked: str, seen: str) -> list[Finding]:
+    printed = row.row.model or ""
+    if asked == printed:
+        return []
+    reason = f"the model is printed as {printed}; the rule ({row.rule}) takes {asked}{seen}"
+    return [row.finding("rule", printed, asked, reason)]
 
 
 def _ways_to_q(row: AuditedRow) -> dict[str, Interval]:
