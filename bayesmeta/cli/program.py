@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from bayesmeta import __version__
+from bayesmeta.cli.commands.audit import audit
 from bayesmeta.cli.commands.bias import bias
 from bayesmeta.cli.commands.bridge import bridge
 from bayesmeta.cli.commands.certify import certify
@@ -25,7 +26,7 @@ app = App(
     version=__version__,
     default_parameter=Parameter(negative=()),
 )
-for command in (run, fit, certify, bridge, pool, effects, bias, influence, check, data):
+for command in (run, fit, certify, bridge, audit, pool, effects, bias, influence, check, data):
     app.command(command)
 
 

@@ -35,6 +35,9 @@ def find_impossible_numbers(row: AuditedRow) -> list[Finding] | None:
     """Find probabilities outside [0, 1], I2 outside [0, 100], negative Q or tau2, no studies."""
     ranges = {"p": (0, 1), "q_p": (0, 1), "i2": (0, 100), "q": (0, math.inf),
               "tau2": (0, math.inf)}  # fmt: skip
+    there = [name for name in ranges if getattr(row.row, name) is not None]
+    if not there and row.row.k is None:
+        return None
     findings = []
     for name, (low, high) in ranges.items():
         printed: Printed | None = getattr(row.row, name)
@@ -84,7 +87,7 @@ def find_wrong_order(row: AuditedRow) -> list[Finding] | None:
 
 def find_asymmetry(row: AuditedRow) -> list[Finding] | None:
     """Find an interval without its estimate in the middle, on the analysis scale."""
-    if row.row.ci is None or not (_scale(row) or _is_negative_ratio(row)) or find_wrong_order(row):
+    if row.row.ci is None or row.named_measure is None or find_wrong_order(row):
         return None
     measure = _scale(row)
     if not _asymmetric(row, measure):
@@ -109,7 +112,7 @@ def find_asymmetry(row: AuditedRow) -> list[Finding] | None:
 def find_wrong_p(row: AuditedRow) -> list[Finding] | None:
     """Find a p value that does not go with the interval (and the estimate in its middle)."""
     measure, printed = _scale(row), row.row.p
-    if row.row.ci is None or printed is None or not (measure or _is_negative_ratio(row)):
+    if row.row.ci is None or printed is None or row.named_measure is None:
         return None
     if measure is not None and measure.layout in _ONE_GROUP:
         return None
@@ -156,19 +159,18 @@ def _effect(row: AuditedRow) -> Iterator[Printed]:
     yield from row.row.ci or ()
 
 
-def _is_negative_ratio(row: AuditedRow) -> bool:
-    """Tell whether the row is a ratio by name, and no ratio by its numbers."""
+def _is_beyond(row: AuditedRow) -> bool:
+    """Tell whether the row has numbers that the measure by its name cannot have."""
     measure = row.named_measure
-    return (
-        measure is not None
-        and measure.scale.name == "log"
-        and any(one.high < 0 for one in _effect(row))
-    )
+    if measure is None:
+        return False
+    low, high = allowed_range(measure)
+    return any(one.high < low or one.low > high for one in _effect(row))
 
 
 def _scale(row: AuditedRow) -> Measure | None:
     """Give the measure on whose scale the interval is symmetric; None for the numbers as such."""
-    return None if _is_negative_ratio(row) else row.named_measure
+    return None if _is_beyond(row) else row.named_measure
 
 
 def _move(printed: Printed, measure: Measure | None) -> Interval:

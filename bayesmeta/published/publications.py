@@ -9,6 +9,7 @@ from bayesmeta.frequentist.software import Software
 from bayesmeta.printed import Printed
 from bayesmeta.published.audit import Audit, audit
 from bayesmeta.published.audited import AuditedRow, read_p
+from bayesmeta.published.percentages import PrintedShare, find_wrong_percentage
 from bayesmeta.published.results import PublishedResult, load_published
 from bayesmeta.studies import StudyTable, load_frame, read_studies
 from bayesmeta.studies.bundled import bundled_folders, bundled_frames, read_source
@@ -27,6 +28,7 @@ def audit_publication(name: str) -> Audit:
     Audit
         Of all rows with an estimate. A row whose counts are known is computed again from them by
         the publication's own method; where several tables of counts are possible, one must fit.
+        Then of all percentages whose counts are printed too.
 
     Raises
     ------
@@ -39,7 +41,15 @@ def audit_publication(name: str) -> Audit:
     >>> sorted({(finding.row, finding.check) for finding in found.findings})[0]
     ('zhou-3-06', 'p value')
     """
-    return audit(read_audited(name))
+    found = audit(read_audited(name))
+    shares = tuple(_shares(name))
+    return replace(
+        found,
+        rows=found.rows + len(shares),
+        tests=found.tests + len(shares),
+        findings=(*found.findings, *(one for share in shares for one in
+                                     find_wrong_percentage(share))),
+    )  # fmt: skip
 
 
 def read_audited(name: str) -> tuple[AuditedRow, ...]:
@@ -77,6 +87,26 @@ def _p(result: PublishedResult) -> Printed | None:
         return read_p(result.p)
     except ValueError:  # words: nothing to test
         return None
+
+
+def _shares(name: str) -> Iterator[PrintedShare]:
+    """Give the percentages whose counts are printed; inferred counts are no evidence."""
+    if f"{name}/single_arm" not in bundled_frames():
+        return
+    frame = load_frame(f"{name}/single_arm")
+    there = (frame[["xi", "ni", "percent_printed"]] != "").all(axis=1)
+    for row in frame[there & (frame["status"] == "printed")].to_dict("records"):
+        try:
+            percent = Printed.parse(row["percent_printed"])
+        except ValueError:  # words
+            continue
+        yield PrintedShare(
+            name=row["study"],
+            outcome=row["outcome"],
+            events=int(row["xi"]),
+            n=int(row["ni"]),
+            percent=percent,
+        )
 
 
 def _counts_behind(name: str) -> Iterator[tuple[str, tuple[StudyTable, ...]]]:

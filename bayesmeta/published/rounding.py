@@ -117,9 +117,11 @@ def p_of_interval(limits: FloatArray, *, level: float, df: int | None = None) ->
     (0.05, 0.05)
     """
     tail = (1 - level) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = limits.sum(axis=1) / (limits[:, 1] - limits[:, 0])
-    ratio = np.where(limits[:, 1] > limits[:, 0], ratio, np.inf * np.sign(limits.sum(axis=1)))
+    sums, lengths = limits.sum(axis=1), limits[:, 1] - limits[:, 0]
+    there = lengths > 0
+    # towards an interval of no length the statistic grows without bound
+    ratio = np.where(there | (sums == 0), sums, np.copysign(np.inf, sums))
+    ratio = ratio / np.where(there, lengths, 1.0)
     quantile = -ndtri(tail) if df is None else -_t_quantile(df, tail)
     return p_of_statistic((quantile * ratio.min(), quantile * ratio.max()), df)
 
