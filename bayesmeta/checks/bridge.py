@@ -49,7 +49,8 @@ class Step:
         P of a frequentist row is its one-sided p-value: what a flat effect prior gives where the
         standard error is taken as known.
     sentence : str
-        What changed against the step before, and by how much; or why the step is undefined.
+        What changed against the last step that is defined, and by how much; or why this one is
+        not.
     printed : tuple of str
         Of the published row: estimate and limits as texts.
     """
@@ -193,7 +194,7 @@ def bridge(
     taken, pooled, left_out = _pool(found, name)
     steps: list[Step] = []
     if published is not None:
-        steps.append(_printed_step(published, measure))
+        steps.append(_printed_step(published, found))
     for key, label, one in pooled:
         row = _with_p(make_reference_row(one), one)
         if key == "paper":
@@ -217,17 +218,6 @@ def bridge(
     )
 
 
-def _printed_step(published: PublishedRow, measure: Measure) -> Step:
-    numbers = (published.estimate, *(published.ci or ()))
-    return Step(
-        name="published",
-        label="as printed",
-        row=_with_p(make_published_row(published, measure), None),
-        sentence=say_published(published, measure),
-        printed=tuple(one.text for one in numbers),
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Found:
     """What all steps share."""
@@ -236,6 +226,18 @@ class _Found:
     studies: StudyTable
     measure: Measure
     level: float
+
+
+def _printed_step(published: PublishedRow, found: _Found) -> Step:
+    numbers, measure = (published.estimate, *(published.ci or ())), found.measure
+    level = "" if found.level == PRINTED_LEVEL else f", {100 * PRINTED_LEVEL:g}%"
+    return Step(
+        name="published",
+        label=f"as printed{level}",
+        row=_with_p(make_published_row(published, measure), None),
+        sentence=say_published(published, measure),
+        printed=tuple(one.text for one in numbers),
+    )
 
 
 def _name_method(
@@ -370,6 +372,7 @@ def _attempt(found: _Found, model: Model) -> Row:
 
 def _step(found: _Found, name: str, label: str, row: Row, steps: list[Step]) -> Step:
     """Make a step with its sentence, against the last one that is defined."""
-    before = next((step for step in reversed(steps) if step.defined), None)
+    own = [step for step in steps if step.defined and step.name != "published"]
+    before = own[-1] if own else None
     sentence = say_change(name, None if before is None else before.row, row, found.measure)
     return Step(name=name, label=label, row=row, sentence=sentence)

@@ -130,5 +130,5 @@ def _figures(value: float) -> str:
 
 def _probability(p: float) -> str:
     if not 0.00005 <= p <= 0.99995:
-        return "undefined" if np.isnan(p) else ("below 0.0001" if p < 0.5 else "above 0.9999")
+        return "undefined" if np.isnan(p) else ("<0.0001" if p < 0.5 else ">0.9999")
     return f"{p:.4f}"

@@ -86,8 +86,8 @@ def _caption(bridge: Bridge) -> list[str]:
     scale = bridge.measure.analysis_label
     return [
         f"Posteriors: medians, equal-tailed intervals. Widths and tau are on the {scale} scale. "
-        "P of a frequentist row is its one-sided p-value: a flat effect prior, its error taken "
-        "as known."
+        "P of a frequentist row is its one-sided p-value: a flat effect prior, standard error as "
+        "known."
     ]
 
 

@@ -1,5 +1,6 @@
 """The bridge: what stands at each step, what is left out, and what its sentences say."""
 
+import json
 from io import StringIO
 
 import numpy as np
@@ -12,6 +13,7 @@ from tolerances import CLOSED, ITERATIVE
 
 import bayesmeta as bm
 from bayesmeta.checks.vague_prior import vague_prior
+from bayesmeta.cli.program import main
 from bayesmeta.report.bridge_table import bridge_as_data, bridge_table
 
 COMPLETE_REMISSION = counts((10, 20, 1, 20), (83, 181, 46, 181))  # Zhou et al. 2019, Bao and Liu
@@ -252,3 +254,34 @@ def test_json_has_null_where_nothing_is_defined():
     (step,) = (step for step in data["steps"] if step["step"] == "Hartung-Knapp")
     assert step["ci_low"] is None
     assert data["method"] == "MH"
+
+
+def test_printed_intervals_of_another_level_say_so():
+    found = bm.bridge(PLAIN, COMPLETE_REMISSION, published=ZHOU, software="RevMan 5", level=0.9)
+    assert found["published"].label == "as printed, 95%"
+    assert "give the printed digits of estimate, lower limit" in found["paper"].sentence
+    assert_allclose(found.to_frame()["level"].iloc[:2], [0.95, 0.9])
+
+
+ON_THE_COMMAND_LINE = [
+    "bridge", "zhou_2019_lupus_nephritis/binary", "--measure", "OR", "--arms", "TAC+MMF+GC",
+    "CYC+GC", "--outcome", "complete remission", "--published", "5.13", "0.75", "35.02",
+    "--method", "random", "--software", "RevMan 5",
+]  # fmt: skip
+
+
+def test_the_command_walks_the_same_way(capsys):
+    assert main([*ON_THE_COMMAND_LINE, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [step["step"] for step in data["steps"]][:2] == ["published", "paper"]
+    assert data["method"] == "DL-MH"
+    assert main(ON_THE_COMMAND_LINE) == 0
+    assert "5.13    0.75, 35.02" in capsys.readouterr().out
+
+
+def test_printed_numbers_that_are_none_are_refused_together(capsys):
+    words = ["bridge", "bcg", "--measure", "OR", "--published", "0,5", "0.3", "x"]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "'0,5' is not a plain number" in told
+    assert "'x' is not a plain number" in told

@@ -1,6 +1,6 @@
 """The command bridge."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from cyclopts import Parameter
 
@@ -11,10 +11,11 @@ from bayesmeta.cli.options import Json, Level, TableName
 from bayesmeta.cli.output import DONE, show, show_json
 from bayesmeta.cli.table import AS_IT_IS, TableWords
 from bayesmeta.errors import ModelError, Problem
+from bayesmeta.frequentist.rule import RANDOM_OR_FIXED
 from bayesmeta.frequentist.software import Software
 from bayesmeta.printed import Printed
 from bayesmeta.priors import parse_prior
-from bayesmeta.published.row import PublishedRow
+from bayesmeta.published.row import PublishedModel, PublishedRow
 from bayesmeta.report.bridge_table import bridge_as_data, bridge_table
 
 
@@ -76,6 +77,5 @@ def _printed_row(texts: tuple[str, str, str], method: str | None) -> PublishedRo
     if problems:
         raise ModelError("The published numbers cannot be read.", problems)
     estimate, low, high = numbers
-    return PublishedRow(
-        model="random" if method == "random" else "fixed", estimate=estimate, ci=(low, high)
-    )
+    model = cast(PublishedModel | None, method if method in RANDOM_OR_FIXED else None)
+    return PublishedRow(model=model, estimate=estimate, ci=(low, high))
