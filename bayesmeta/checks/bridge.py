@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri, stdtr
 
+from bayesmeta.checks.bridge_pooled import name_paper_method, pool_steps
 from bayesmeta.checks.bridge_words import say_change, say_published, say_recomputed
 from bayesmeta.checks.rows import (
     Row,
@@ -19,13 +20,12 @@ from bayesmeta.checks.rows import (
 from bayesmeta.checks.vague_prior import vague_prior
 from bayesmeta.effects import Measure, compute_effects, get_measure
 from bayesmeta.errors import AccuracyError, ImproperPosteriorError, ModelError, NotExactError
-from bayesmeta.frequentist import METHODS, PooledEstimate, fitting_methods, pool
+from bayesmeta.frequentist import PooledEstimate, fitting_methods
 from bayesmeta.frequentist.intervals.simple import require_level
-from bayesmeta.frequentist.rule import RANDOM_OR_FIXED, is_rule, parse_rule
-from bayesmeta.frequentist.software import Software, meant_by, name_methods
-from bayesmeta.inference.fit import fit
+from bayesmeta.frequentist.software import Software
+from bayesmeta.inference.fit import EXACT, TOL, supported_engines
 from bayesmeta.likelihoods import NormalLikelihood
-from bayesmeta.model import Model
+from bayesmeta.model import BoundModel, Model
 from bayesmeta.priors import Flat, Prior
 from bayesmeta.published.recomputed import PRINTED_LEVEL
 from bayesmeta.published.row import PublishedRow
@@ -186,24 +186,28 @@ def bridge(
     measure = get_measure(model.measure)
     effects = compute_effects(studies, model.measure, correction=model.correction)
     fitting = fitting_methods(studies, model.measure)
-    name = _name_method(method, published, software, fitting)
+    name = name_paper_method(method, published, software, fitting)
     vague = vague_prior(effects) if vague is None else vague
     if not vague.proper:
         raise ModelError(f"The vague prior {vague} is not proper. Give one that is.")
-    found = _Found(model=model, studies=studies, measure=measure, level=level)
-    taken, pooled, left_out = _pool(found, name)
+    found = _Found(bound=bound, studies=studies, measure=measure, level=level)
+    pooled = pool_steps(studies, model.measure, name, level=level, correction=model.correction)
+    left_out = list(pooled.left_out)
     steps: list[Step] = []
     if published is not None:
         steps.append(_printed_step(published, found))
-    for key, label, one in pooled:
+    for key, label, one in pooled.steps:
         row = _with_p(make_reference_row(one), one)
         if key == "paper":
-            sentence = say_recomputed(name, taken, one, published, row, measure)
+            sentence = say_recomputed(name, pooled.taken, one, published, row, measure)
             steps.append(Step(name=key, label=label, row=row, sentence=sentence))
         else:
             steps.append(_step(found, key, label, row, steps))
+    normal: BoundModel | None = None
     for key, label, stage in _stages(model, vague, left_out):
-        steps.append(_step(found, key, label, _attempt(found, stage), steps))
+        ready = _bind(found, stage, normal)
+        normal = normal or ready  # the first stage is one
+        steps.append(_step(found, key, label, _attempt(found, stage, ready), steps))
     told = (*studies.notes, *effects.notes, *bound.data.notes)
     return Bridge(
         model=model,
@@ -222,7 +226,7 @@ def bridge(
 class _Found:
     """What all steps share."""
 
-    model: Model
+    bound: BoundModel
     studies: StudyTable
     measure: Measure
     level: float
@@ -238,99 +242,6 @@ def _printed_step(published: PublishedRow, found: _Found) -> Step:
         sentence=say_published(published, measure),
         printed=tuple(one.text for one in numbers),
     )
-
-
-def _name_method(
-    method: str | None,
-    published: PublishedRow | None,
-    software: Software,
-    fitting: tuple[str, ...],
-) -> str:
-    """Name the method of the publication, or its rule, by keys of `METHODS`."""
-    printed = "fixed" if published is None else (published.model or "fixed")
-    text = printed if method is None else method
-    return meant_by(software, fitting)[text] if text in RANDOM_OR_FIXED else name_methods(
-        text, software, fitting
-    )  # fmt: skip
-
-
-# --- the frequentist steps -----------------------------------------------------------------------
-
-type _Pooled = tuple[str, str, PooledEstimate]
-
-
-def _pool(found: _Found, name: str) -> tuple[str, list[_Pooled], list[str]]:
-    """Give the method taken, the frequentist steps, and what is left out."""
-    paper = _pool_one(found, name)
-    taken = name
-    if is_rule(name):
-        rule = parse_rule(name, tuple(METHODS))
-        pair = (rule.chosen, rule.otherwise)
-        taken = next(one for one in pair if paper.label.startswith(f"{METHODS[one].label}, chosen"))
-    steps, left_out = [("paper", f"{taken}, recomputed", paper)], []
-    last = taken
-    if METHODS[taken].counts:
-        last = _weighted_form(taken)
-        label = f"{last}: inverse variance, not {taken}"
-        steps.append(("inverse variance", label, _pool_one(found, last)))
-    else:
-        left_out.append(f"inverse variance: {taken} weights by it already")
-    if METHODS[last].common:
-        steps.append(("random effects", "DL: random, not common effect", _pool_one(found, "DL")))
-        last = "DL"
-    else:
-        left_out.append(f"random effects: {taken} has them already")
-    if last != "REML":
-        steps.append(("REML", f"tau2 by REML, not {last}", _pool_one(found, "REML")))
-    else:
-        left_out.append("REML: it is what the publication used")
-    pooled = pool(
-        found.studies,
-        found.measure.name,
-        methods=["REML"],
-        interval="hksj",
-        level=found.level,
-        correction=found.model.correction,
-        keep=True,
-    )
-    steps.append(("Hartung-Knapp", "Hartung-Knapp interval", pooled["REML"]))
-    return taken, steps, left_out
-
-
-def _pool_one(found: _Found, name: str) -> PooledEstimate:
-    correction = found.model.correction
-    reference = pool(
-        found.studies,
-        found.measure.name,
-        methods=[name],
-        level=found.level,
-        correction=correction,
-        keep=True,
-    )
-    return reference.rows[0]
-
-
-def _weighted_form(counts: str) -> str:
-    """Name the inverse-variance method with the same effects and tau2 as a method of counts."""
-    if METHODS[counts].common:
-        return "EE"
-    return "DL" if counts == "DL-MH" else "ML"
-
-
-def _with_p(row: Row, pooled: PooledEstimate | None) -> Row:
-    """Add the one-sided p-value; of a printed row (None) from its interval."""
-    if pooled is None:
-        se = (row.ci_high - row.ci_low) / (2.0 * float(ndtri((1.0 + PRINTED_LEVEL) / 2.0)))
-        return replace(row, p_below_null=_below(row.estimate, se, None))
-    if pooled.interval == "wald":
-        return replace(row, p_below_null=_below(pooled.estimate, pooled.se, None))
-    return replace(row, p_below_null=_below(pooled.estimate, pooled.se, pooled.k - 1))
-
-
-def _below(estimate: float, se: float, df: int | None) -> float:
-    if not (np.isfinite(estimate) and se > 0) or df == 0:
-        return float("nan")
-    return float(ndtr(-estimate / se) if df is None else stdtr(df, -estimate / se))
 
 
 # --- the posterior steps -------------------------------------------------------------------------
@@ -361,13 +272,23 @@ def _stages(model: Model, vague: Prior, left_out: list[str]) -> Iterator[tuple[s
         yield name, label, whole
 
 
-def _attempt(found: _Found, model: Model) -> Row:
+def _bind(found: _Found, stage: Model, normal: BoundModel | None) -> BoundModel:
+    """Bring a stage to the data; what was prepared before is taken again."""
+    if stage == found.bound.model:
+        return found.bound
+    if normal is not None and stage.likelihood == normal.model.likelihood:
+        return replace(normal, model=stage)
+    return stage.bind(found.studies)
+
+
+def _attempt(found: _Found, stage: Model, bound: BoundModel) -> Row:
     """Fit one stage exactly, or give a row with the reason why that cannot be."""
-    name = str(model.likelihood)
+    name = str(stage.likelihood)
     try:
-        return make_posterior_row(name, fit(model, found.studies), found.level)
+        posterior = EXACT[supported_engines(stage)[0]](bound, tol=TOL)
     except (NotExactError, AccuracyError, ImproperPosteriorError) as error:
         return make_refused_row("exact", name, error.message)
+    return make_posterior_row(name, posterior, found.level)
 
 
 def _step(found: _Found, name: str, label: str, row: Row, steps: list[Step]) -> Step:
@@ -376,3 +297,19 @@ def _step(found: _Found, name: str, label: str, row: Row, steps: list[Step]) -> 
     before = own[-1] if own else None
     sentence = say_change(name, None if before is None else before.row, row, found.measure)
     return Step(name=name, label=label, row=row, sentence=sentence)
+
+
+def _with_p(row: Row, pooled: PooledEstimate | None) -> Row:
+    """Add the one-sided p-value; of a printed row (None) from its interval."""
+    if pooled is None:
+        se = (row.ci_high - row.ci_low) / (2.0 * float(ndtri((1.0 + PRINTED_LEVEL) / 2.0)))
+        return replace(row, p_below_null=_below(row.estimate, se, None))
+    if pooled.interval == "wald":
+        return replace(row, p_below_null=_below(pooled.estimate, pooled.se, None))
+    return replace(row, p_below_null=_below(pooled.estimate, pooled.se, pooled.k - 1))
+
+
+def _below(estimate: float, se: float, df: int | None) -> float:
+    if not (np.isfinite(estimate) and se > 0) or df == 0:
+        return float("nan")
+    return float(ndtr(-estimate / se) if df is None else stdtr(df, -estimate / se))
