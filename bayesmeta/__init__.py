@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bayesmeta.checks.bridge import Bridge as Bridge
+    from bayesmeta.checks.bridge import bridge as bridge
     from bayesmeta.checks.certify import Certificate as Certificate
     from bayesmeta.checks.certify import certify as certify
     from bayesmeta.checks.crosscheck import CrossCheck as CrossCheck
@@ -95,7 +97,13 @@ if TYPE_CHECKING:
     from bayesmeta.priors import Truncated as Truncated
     from bayesmeta.priors import Uniform as Uniform
     from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.published.audit import Audit as Audit
+    from bayesmeta.published.audit import audit as audit
+    from bayesmeta.published.audited import AuditedRow as AuditedRow
+    from bayesmeta.published.audited import Finding as Finding
+    from bayesmeta.published.audited import read_p as read_p
     from bayesmeta.published.posterior import from_published as from_published
+    from bayesmeta.published.publications import audit_publication as audit_publication
     from bayesmeta.published.recompute import recompute as recompute
     from bayesmeta.published.reconstruct import reconstruct as reconstruct
     from bayesmeta.published.reconstruction import Reconstruction as Reconstruction
@@ -119,6 +127,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "bayesmeta.checks.bridge": (
+        "Bridge",
+        "bridge",
+    ),
     "bayesmeta.checks.certify": (
         "Certificate",
         "certify",
@@ -130,6 +142,16 @@ _NAMES = {
     "bayesmeta.published.recompute": ("recompute",),
     "bayesmeta.published.reconstruct": ("reconstruct",),
     "bayesmeta.published.reconstruction": ("Reconstruction",),
+    "bayesmeta.published.audit": (
+        "Audit",
+        "audit",
+    ),
+    "bayesmeta.published.audited": (
+        "AuditedRow",
+        "Finding",
+        "read_p",
+    ),
+    "bayesmeta.published.publications": ("audit_publication",),
     "bayesmeta.published.results": (
         "PublishedResult",
         "available_published",

@@ -93,3 +93,18 @@ class Printed:
         if self.bound == "exact":
             return self.value + self.half_unit
         return self.value if self.bound == "below" else math.inf
+
+    def admits(self, value: float) -> bool:
+        """Tell whether a number could have been printed so.
+
+        The ends of the rounding count (both ways of rounding a half are in use), with an error of
+        floating-point arithmetic.
+
+        Examples
+        --------
+        >>> Printed.parse("5.13").admits(5.1324), Printed.parse("<0.001").admits(0.002)
+        (True, False)
+        """
+        finite = [abs(end) for end in (self.low, self.high) if math.isfinite(end)]
+        guard = 8 * math.ulp(max(finite))
+        return self.low - guard <= value <= self.high + guard

@@ -77,7 +77,7 @@ def make_published_row(published: PublishedRow, measure: Measure) -> Row:
     """Give a printed row, moved to the analysis scale."""
     ci = published.ci
     natural = [published.estimate.value, *((ci[0].value, ci[1].value) if ci else (_NAN, _NAN))]
-    with np.errstate(divide="ignore"):  # a ratio printed as 0.00
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio printed as 0.00, or below 0
         estimate, low, high = measure.scale.from_natural(np.array(natural))
     tau2 = published.tau2
     return Row(

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from bayesmeta import __version__
+from bayesmeta.cli.commands.audit import audit
 from bayesmeta.cli.commands.bias import bias
+from bayesmeta.cli.commands.bridge import bridge
 from bayesmeta.cli.commands.certify import certify
 from bayesmeta.cli.commands.comparisons import check, run
 from bayesmeta.cli.commands.data import data
@@ -24,7 +26,7 @@ app = App(
     version=__version__,
     default_parameter=Parameter(negative=()),
 )
-for command in (run, fit, certify, pool, effects, bias, influence, check, data):
+for command in (run, fit, certify, bridge, audit, pool, effects, bias, influence, check, data):
     app.command(command)
 
 

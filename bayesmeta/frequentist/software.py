@@ -41,8 +41,18 @@ def name_methods(rule: str, software: Software, fitting: Sequence[str]) -> str:
     >>> name_methods("random if Q p < 0.1 else fixed", "RevMan 5", ["EE", "DL"])
     'DL if Q p < 0.1 else EE'
     """
-    meant = {
+    return spell_out(rule, meant_by(software, fitting))
+
+
+def meant_by(software: Software, fitting: Sequence[str]) -> dict[str, str]:
+    """Give the methods that "random" and "fixed" stand for, among those that the data allow.
+
+    Examples
+    --------
+    >>> meant_by("RevMan 5", ["EE", "MH-RM", "DL", "DL-MH"])
+    {'random': 'DL-MH', 'fixed': 'MH-RM'}
+    """
+    return {
         word: next(name for name in _MEANT[software][word] if name in fitting)
         for word in RANDOM_OR_FIXED
     }
-    return spell_out(rule, meant)
