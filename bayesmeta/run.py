@@ -16,6 +16,8 @@ from bayesmeta.comparison import Comparison, Outcome, read_comparison, write_com
 from bayesmeta.errors import ComparisonError, Problem
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Diagnostics, Posterior
+from bayesmeta.published.audit import Audit, audit
+from bayesmeta.published.audited import AuditedRow
 from bayesmeta.report.forest import forest
 from bayesmeta.studies import StudyTable
 
@@ -137,6 +139,24 @@ def run_job(
         for folder, outcome, result in _places(target, job.comparison, results):
             _write_together(folder, replace(job.comparison, outcomes=(outcome,)), result)
     return tuple(results)
+
+
+def audit_job(job: Job) -> Audit:
+    """Test the published rows of a comparison against themselves, its rule and its studies."""
+    comparison = job.comparison
+    rows = [
+        AuditedRow(
+            name=outcome.name,
+            row=outcome.published,
+            measure=comparison.models_of(outcome)[0].measure,
+            rule=comparison.rule or "",
+            studies=studies,
+            software=comparison.software,
+        )
+        for outcome, studies in zip(comparison.outcomes, job.studies, strict=True)
+        if outcome.published is not None
+    ]
+    return audit(rows)
 
 
 def _check(

@@ -160,16 +160,24 @@ def _span(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
-    """Say what the numbers of a cross-check are."""
-    yield (
-        "Frequentist: estimate, Wald interval, tau 0 by assumption under a common effect. "
-        "Posterior: median,"
-    )
-    yield (
-        f"equal-tailed interval. tau: SD of true {result.measure.analysis_label}. Prediction: "
+def _of_spread(result: CrossCheck) -> str:
+    return (
+        f"tau: SD of true {result.measure.analysis_label}. Prediction: "
         f"{100 * result.level:g}% interval of a new study's true {result.measure.name}."
     )
+
+
+def _caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
+    """Say what the numbers of a cross-check are."""
+    roads = {row.road for row in result.rows}
+    if "frequentist" in roads:
+        yield (
+            "Frequentist: estimate, Wald interval, tau 0 by assumption under a common effect. "
+            "Posterior: median,"
+        )
+        yield f"equal-tailed interval. {_of_spread(result)}"
+    else:
+        yield f"Posterior: median, equal-tailed interval. {_of_spread(result)}"
     if result.better is not None:
         side = "below" if result.better == "lower" else "above"
         yield f"Benefit: {result.measure.name} {side} {_null(result.measure)}."

@@ -8,14 +8,12 @@ from cyclopts import Parameter
 from bayesmeta import __version__
 from bayesmeta.cli.options import Json
 from bayesmeta.cli.output import DONE, show, show_json
-from bayesmeta.comparison import read_comparison
 from bayesmeta.errors import ModelError
 from bayesmeta.published.audit import Audit
-from bayesmeta.published.audit import audit as audit_rows
-from bayesmeta.published.audited import AuditedRow
 from bayesmeta.published.publications import audit_publication
 from bayesmeta.published.results import available_published
 from bayesmeta.report.audit_table import audit_as_data, audit_table
+from bayesmeta.run import audit_job, find_jobs
 
 SOURCE_HELP = "Comparison file (TOML) with published rows, or name of a bundled publication."
 
@@ -44,20 +42,8 @@ def audit(source: Annotated[str, Parameter(help=SOURCE_HELP)], /, *, json: Json 
 
 def _audit_comparison(path: Path) -> Audit:
     """Audit the published rows of a comparison file, with its studies and its rule."""
-    comparison = read_comparison(path)
-    tables = comparison.load()
-    rows = [
-        AuditedRow(
-            name=outcome.name,
-            row=outcome.published,
-            measure=comparison.models[0].measure,
-            rule=comparison.rule or "",
-            studies=(studies,),
-            software=comparison.software,
-        )
-        for outcome, studies in zip(comparison.outcomes, tables, strict=True)
-        if outcome.published is not None
-    ]
-    if not rows:
+    (job,) = find_jobs([path])
+    found = audit_job(job)
+    if not found.rows:
         raise ModelError(f"{path} has no published row. Add published = {{ ... }} to an outcome.")
-    return audit_rows(rows)
+    return found

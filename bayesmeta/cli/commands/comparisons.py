@@ -7,8 +7,9 @@ from cyclopts import Parameter
 
 from bayesmeta.cli.output import DONE, FAILED_CHECK, show, show_progress
 from bayesmeta.errors import ComparisonError
+from bayesmeta.report.audit_table import audit_table
 from bayesmeta.report.crosscheck_table import crosscheck_table
-from bayesmeta.run import find_jobs, run_job
+from bayesmeta.run import audit_job, find_jobs, run_job
 
 
 def run(
@@ -35,6 +36,9 @@ def run(
             with progress.paused():
                 for result in results:
                     show(crosscheck_table(result, title=job.comparison.title))
+                audit = audit_job(job)
+                if audit.rows:
+                    show(audit_table(audit, title=job.comparison.title))
                 if out is not None:
                     show(f"Written to {out / job.folder}")
             failed = failed or any(result.failed for result in results)
