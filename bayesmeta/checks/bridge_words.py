@@ -101,9 +101,7 @@ def _differences(before: Row, after: Row, measure: Measure) -> Iterator[str]:
     """Give the differences of two rows, one by one."""
     was, now = _natural(before, measure)[0], _natural(after, measure)[0]
     yield f"{measure.name} stays {now}" if was == now else f"{measure.name} {was} becomes {now}"
-    ratio = (after.ci_high - after.ci_low) / (before.ci_high - before.ci_low)
-    same = f"{ratio:.2f}" == "1.00"
-    yield "the interval keeps its width" if same else f"the interval is {ratio:.2f} times as wide"
+    yield _widths(before.ci_high - before.ci_low, after.ci_high - after.ci_low)
     null = f"{float(measure.scale.to_natural(np.zeros(1))[0]):g}"
     includes = [row.ci_low <= 0.0 <= row.ci_high for row in (before, after)]
     if includes[0] != includes[1]:
@@ -116,6 +114,15 @@ def _differences(before: Row, after: Row, measure: Measure) -> Iterator[str]:
     shown = [_probability(row.p_below_null) for row in (before, after)]
     if shown[0] != shown[1]:
         yield f"P({measure.name} < {null}) {shown[0]} becomes {shown[1]}"
+
+
+def _widths(was: float, now: float) -> str:
+    """Compare two widths; the Hartung-Knapp interval of identical effects has none."""
+    if was <= 0 or now <= 0:
+        return "the interval has no length" if now <= 0 else "the interval has a length again"
+    ratio = f"{now / was:.2f}"
+    same = ratio == "1.00"
+    return "the interval keeps its width" if same else f"the interval is {ratio} times as wide"
 
 
 def _natural(row: Row, measure: Measure) -> list[str]:

@@ -285,3 +285,14 @@ def test_printed_numbers_that_are_none_are_refused_together(capsys):
     told = capsys.readouterr().err
     assert "'0,5' is not a plain number" in told
     assert "'x' is not a plain number" in told
+
+
+def test_no_step_is_compared_with_the_printed_interval():
+    """Its level and method are its own; Mantel-Haenszel is undefined without events."""
+    no_events = counts((0, 20, 0, 20), (0, 30, 0, 30))
+    found = bm.bridge(PLAIN, no_events, published=printed("1.5", "0.5", "4.5", model="fixed"))
+    assert not found["paper"].defined
+    assert found["paper"].sentence.startswith("The studies, pooled by MH: undefined for these data")
+    assert "becomes" not in found["inverse variance"].sentence
+    assert "the interval has no length" in found["Hartung-Knapp"].sentence
+    assert "the interval has a length again" in found["vague tau prior"].sentence
