@@ -144,6 +144,7 @@ def run_job(
             tune=sampling.tune,
             chains=sampling.chains,
             target_accept=sampling.target_accept,
+            sampler=sampling.sampler,
             outcome=outcome.name,
             better=outcome.better,
             progress=progress,

@@ -56,7 +56,9 @@ def _as_toml(comparison: Comparison, folder: Path) -> dict[str, Any]:
         data = Path(os.path.relpath(data, folder.resolve())).as_posix()
     model: dict[str, Any] = {"likelihoods": [str(one.likelihood) for one in comparison.models]}
     for one in comparison.models:
-        model |= one.as_text()  # the same in all, but for the likelihood and its baseline
+        model |= one.as_text()  # the same in all, but for the likelihood and its options
+    if "df" in model:
+        model["df"] = float(model["df"])
     content = {
         "title": comparison.title,
         "data": data,
