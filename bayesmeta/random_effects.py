@@ -264,6 +264,7 @@ RANDOM_EFFECTS: dict[str, type[Any]] = {
     )
 }  # fmt: skip
 _EXAMPLES = {"t": "t(4)", "outliers": "outliers(2)"}
+KNOWN_FORMS = ", ".join(_EXAMPLES.get(name, name) for name in RANDOM_EFFECTS)  # as they are written
 
 
 def parse_random_effects(text: str) -> RandomEffects:
@@ -281,8 +282,7 @@ def parse_random_effects(text: str) -> RandomEffects:
     >>> parse_random_effects("outliers(2, share=0.1)")
     OutlierRandomEffects(omega=2.0, share=0.1)
     """
-    known = ", ".join(_EXAMPLES.get(name, name) for name in RANDOM_EFFECTS)
-    unknown = ModelError(f"Unknown form of random effects {text!r}. Known: {known}")
+    unknown = ModelError(f"Unknown form of random effects {text!r}. Known: {KNOWN_FORMS}")
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:

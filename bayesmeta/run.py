@@ -191,6 +191,7 @@ def _check(
             tune=sampling.tune,
             chains=sampling.chains,
             target_accept=sampling.target_accept,
+            sampler=sampling.sampler,
             progress=progress,
             **told,
         )

@@ -14,6 +14,7 @@ from bayesmeta.checks import crosscheck as crosscheck_module
 from bayesmeta.checks.certify import compare_roads
 from bayesmeta.cli import main
 from bayesmeta.cli.output import show_progress
+from bayesmeta.errors import SamplingError
 
 BCG = Path(__file__).parent.parent / "models" / "bcg.toml"
 
@@ -71,6 +72,50 @@ def test_fit_prints_the_priors_and_says_which_are_defaults(call):
     assert status == 0
     assert "effect ~ normal(0, 2.82) (default), heterogeneity ~ half_cauchy(1)\n" in out
     assert "mu, mean effect" in out
+
+
+def test_fit_takes_and_tells_whatever_a_model_holds(call):
+    options = ("--likelihood", "student", "--df", "4.5", "--random-effects", "t(4)",
+               "--effect-prior", "normal(0, 30)", "--tau-prior", "half_normal(20)")  # fmt: skip
+    status, out, _ = call("fit", "eight_schools", *options)
+    assert status == 0
+    assert "Random effects: t(4)\nDegrees of freedom: 4.5\n" in out
+    model = bm.Model.from_text(**data_of(call, "fit", "eight_schools", *options)["model"])
+    assert model == bm.Model(
+        measure="GEN",
+        likelihood=bm.StudentLikelihood(df=4.5),
+        effect=bm.Normal(0, 30),
+        heterogeneity=bm.HalfNormal(20),
+        random_effects=bm.StudentRandomEffects(4),
+    )
+
+
+def test_the_baseline_may_be_the_average_of_the_arms(call):
+    words = ("fit", "crins2014", "--measure", "OR", "--arms", "IL-2RA", "control")
+    status, out, _ = call(*words, "--likelihood", "binomial", "--baseline-of", "average")
+    assert status == 0
+    assert "baseline ~ normal(0, 10) (default)" in " ".join(out.split())
+    assert "Baseline of: average\n" in out
+
+
+def test_unrelated_effects_need_no_prior_of_tau(call):
+    found = data_of(call, "fit", "bcg", "--measure", "OR", "--random-effects", "unrelated")
+    assert found["model"]["heterogeneity"] == "fixed(0)"
+
+
+@pytest.mark.parametrize("command", ["fit", "certify"])
+def test_the_sampler_asked_for_is_the_one_that_runs(call, monkeypatch, command):
+    told = {}
+
+    def sampled(model, studies, **options):
+        told.update(options)
+        raise SamplingError("stopped here")
+
+    name = {"fit": "fit_model", "certify": "certify_model"}[command]
+    monkeypatch.setattr(f"bayesmeta.cli.commands.{command}.{name}", sampled)
+    words = ("--engine", "nuts") if command == "fit" else ()
+    assert call(command, "bcg", "--measure", "OR", "--sampler", "pymc", *words)[0] == 2
+    assert (told["sampler"], "draws" in told) == ("pymc", False)
 
 
 def test_certify_gives_its_verdict_as_exit_status_and_object(call, monkeypatch):
@@ -178,8 +223,8 @@ def test_nothing_of_progress_reaches_a_pipe(call):
 def test_fit_as_json_has_the_keys_that_were_promised(call):
     found = data_of(call, "fit", "bcg", "--measure", "OR", "--likelihood", "binomial")
     assert list(found) == [
-        "bayesmeta", "measure", "scale", "likelihood", "engine", "priors", "k",
-        "log_marginal_likelihood", "numerical_error", "parameters", "studies", "notes",
+        "bayesmeta", "measure", "scale", "likelihood", "engine", "priors", "model", "k",
+        "log_marginal_likelihood", "numerical_error", "nuts", "parameters", "studies", "notes",
     ]  # fmt: skip
     assert [list(each) for each in found["parameters"]] == [
         ["name", "mean", "sd", "q2.5", "q50", "q97.5", "p_below_zero"]
@@ -384,6 +429,30 @@ COMMANDS = {
         ["fit", "bcg", "--measure", "OR", "--baseline-prior", "normal(0, 1)"],
         ["Leave --baseline-prior out"],
     ),
+    "an option of another likelihood": (
+        ["fit", "bcg", "--measure", "OR", "--df", "4"], ["Leave --df out", "student"],
+    ),
+    "a baseline of another likelihood": (
+        ["certify", "bcg", "--measure", "OR", "--baseline-of", "average"],
+        ["Leave --baseline-of out", "binomial"],
+    ),
+    "an unknown baseline": (
+        ["fit", "bcg", "--measure", "OR", "--baseline-of", "treated"], ["control", "average"],
+    ),
+    "degrees of freedom that are none": (
+        ["fit", "raudenbush1985", "--likelihood", "student", "--df", "0", "--effect-prior",
+         "normal(0, 1)", "--tau-prior", "half_normal(1)"], ["above 0"],
+    ),
+    "an unknown form of the random effects": (
+        ["fit", "bcg", "--measure", "OR", "--random-effects", "student(4)"],
+        ["t(4)", "outliers(2)", "unrelated"],
+    ),
+    "an unknown sampler": (
+        ["certify", "bcg", "--measure", "OR", "--sampler", "stan"], ["nutpie", "pymc"],
+    ),
+    "a sampler of an exact fit": (
+        ["fit", "bcg", "--measure", "OR", "--sampler", "pymc"], ['engine="nuts"'],
+    ),
     "draws of an exact fit": (["fit", "bcg", "--measure", "OR", "--draws", "10"], ["draws"]),
     "a seed of an exact fit": (["fit", "bcg", "--measure", "OR", "--seed", "1"], ["rng"]),
     "no default prior": (
@@ -475,7 +544,8 @@ VALUED = {
         "shared",
     ),
     "fit": (
-        "likelihood", "effect-prior", "tau-prior", "baseline-prior", "engine", "draws", "seed",
+        "likelihood", "effect-prior", "tau-prior", "baseline-prior", "baseline-of", "df",
+        "random-effects", "engine", "draws", "seed", "sampler",
     ),
     "run": ("out",),
 }  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 import bayesmeta as bm
 from bayesmeta.comparison.reading import read_reading
 from bayesmeta.comparison.section import Section
+from bayesmeta.likelihoods import LIKELIHOODS
 
 BCG = """
 title = "BCG vaccine"
@@ -89,6 +90,7 @@ tune = 300
 chains = 2
 seed = 7
 target_accept = 0.95
+sampler = "pymc"
 """
 
 
@@ -127,8 +129,69 @@ def test_every_default_is_spelt_out(write, tmp_path):
     written = (tmp_path / "resolved.toml").read_text()
     for default in ('correction = "only0"', 'random_effects = "normal"', 'software = "metafor"',
                     'interval = "wald"', 'pi = "metafor"', 'tau2_interval = "q-profile"',
-                    "draws = 2000", "seed = 1", "target_accept = 0.9"):  # fmt: skip
+                    "draws = 2000", "seed = 1", "target_accept = 0.9",
+                    'sampler = "nutpie"'):  # fmt: skip
         assert default in written
+
+
+OF_LIKELIHOODS = {  # data, measure, likelihood, its options
+    "normal": ("bcg", "OR", 'correction = "all"'),
+    "binomial": ("bcg", "OR", 'baseline = "student_t(7, -2, 1.5)"\nbaseline_of = "average"'),
+    "conditional": ("bcg", "OR", ""),
+    "poisson": ("nielweise2008", "IRR", 'baseline = "normal(-5, 4)"'),
+    "one_arm": ("pritz1997", "PLO", ""),
+    "correlation": ("molloy2014", "ZCOR", ""),
+    "student": ("raudenbush1985", "GEN", "df = 4.5"),
+}
+
+
+def file_of(likelihood, *lines):
+    """The text of a comparison file with one likelihood, its options and further lines."""
+    data, measure, options = OF_LIKELIHOODS[likelihood]
+    model = [f'measure = "{measure}"', f'likelihoods = ["{likelihood}"]', options, *lines]
+    if not any(line.startswith("heterogeneity") for line in lines):
+        model.append('heterogeneity = "log_normal(-1, 1.2)"')
+    return "\n".join([f'title = "t"\ndata = "{data}"\n[model]', *model,
+                      'effect = "student_t(3, 0.1, 2)"\n[[outcome]]\nname = "o"\nbetter = "lower"',
+                      ""])  # fmt: skip
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize(
+    "form", ["normal", "t(4)", "outliers(2)", "outliers(1.5, 0.05)", "unrelated"]
+)
+def test_whatever_a_model_holds_is_read_from_a_file_and_written(write, tmp_path, likelihood, form):
+    more = ['heterogeneity = "fixed(0)"'] if form == "unrelated" else []
+    first = bm.read_comparison(write(file_of(likelihood, f'random_effects = "{form}"', *more)))
+    (model,) = first.models
+    assert (str(model.likelihood), str(model.random_effects)) == (likelihood, form)
+    for part in OF_LIKELIHOODS[likelihood][2].splitlines():
+        name, _, value = part.partition(" = ")
+        held = getattr(model if name == "correction" else model.likelihood, name)
+        assert str(held) == value.strip('"')
+    bm.write_comparison(first, tmp_path / "again.toml")
+    assert bm.read_comparison(tmp_path / "again.toml") == first
+    assert bm.Model.from_text(**model.as_text()) == model
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "change", "place", "remedy"),
+    [
+        ("student", ("df = 4.5", 'df = "4.5"'), "model.df", "Write df = 7."),
+        ("student", ("df = 4.5", "df = -1"), "model.df", "above 0"),
+        ("student", ("df = 4.5", ""), "model.measure (student likelihood)", "df = 7 for all"),
+        ("normal", ('correction = "all"', "df = 3"), "model.df", "add student"),
+        ("poisson", ("[[outcome]]", 'baseline_of = "average"\n[[outcome]]'), "model.baseline_of",
+         "add binomial"),
+        ("binomial", ('"average"', '"treated"'), "model.baseline_of", "'control', 'average'"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_an_option_of_a_likelihood_is_told(write, likelihood, change, place, remedy):
+    text = file_of(likelihood)
+    assert change[0] in text
+    problems = problems_of(write(text.replace(*change)))
+    assert list(problems) == [place]
+    assert remedy in problems[place].fix
 
 
 @pytest.mark.parametrize("form", ["t(4)", "outliers(2)", "outliers(2, 0.1)"])
@@ -333,6 +396,7 @@ ADDED_FAULTS = {
     "no draws": ("[sampling]\ndraws = 0", "sampling.draws", "2000"),
     "half a chain": ("[sampling]\nchains = 1.5", "sampling.chains", "4"),
     "a true seed": ("[sampling]\nseed = true", "sampling.seed", "1"),
+    "another sampler": ('[sampling]\nsampler = "stan"', "sampling.sampler", "'nutpie', 'pymc'"),
     "a rate above one": ("[sampling]\ntarget_accept = 1.5", "sampling.target_accept", "0.9"),
     "a published number": (
         'published = { model = "random", estimate = 0.47 }',

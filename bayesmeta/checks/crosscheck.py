@@ -32,6 +32,7 @@ from bayesmeta.frequentist.software import METHODS_OF, Software, name_methods
 from bayesmeta.inference.fit import Engine, NutsOptions, fit
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
+from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.model import Model
 from bayesmeta.published.row import PublishedRow
 from bayesmeta.studies import StudyTable
@@ -240,6 +241,7 @@ def crosscheck(
     tune: int = 1000,
     chains: int = 4,
     target_accept: float = 0.9,
+    sampler: SamplerName = "nutpie",
     level: float = 0.95,
     outcome: str = "",
     better: Direction | None = None,
@@ -272,7 +274,7 @@ def crosscheck(
         Whether to sample each model as well, and hold the exact posterior against it.
     rng : int or Generator
         Gives each NUTS run its seed, which is in its diagnostics.
-    draws, tune, chains, target_accept
+    draws, tune, chains, target_accept, sampler
         Of NUTS; draws and tuning steps are per chain.
     level : float
         Probability of every interval, in (0.5, 1).
@@ -324,7 +326,9 @@ def crosscheck(
     sampled: list[Posterior | str | None] = [None] * len(models)
     if nuts:
         seeds = np.random.default_rng(rng).integers(2**31, size=len(models))
-        options = NutsOptions(draws=draws, tune=tune, chains=chains, target_accept=target_accept)
+        options = NutsOptions(
+            draws=draws, tune=tune, chains=chains, target_accept=target_accept, sampler=sampler
+        )
         for i, (name, model) in enumerate(zip(names, models, strict=True)):
             stages = _Stages(progress=progress, of=f"NUTS, {name} likelihood")
             sampled[i] = _attempt(

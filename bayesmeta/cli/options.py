@@ -7,6 +7,8 @@ from cyclopts import Parameter
 from bayesmeta.effects import Correction
 from bayesmeta.frequentist.independent import COMMON
 from bayesmeta.frequentist.tau2 import TAU2
+from bayesmeta.inference.fit import NutsOptions
+from bayesmeta.inference.sampler import SamplerName
 
 TableName = Annotated[
     str, Parameter(help="CSV file, or name of a bundled table (see bayesmeta data).")
@@ -17,3 +19,13 @@ Estimator = Annotated[str, Parameter(help=f"{COMMON} or an estimator of tau2: {'
 Json = Annotated[
     bool, Parameter(help="Print one JSON object and nothing else.", show_default=False)
 ]
+
+
+def nuts_options(*, draws: int | None, sampler: SamplerName | None) -> NutsOptions:
+    """Give the options of NUTS that were told; the rest keep their defaults."""
+    options = NutsOptions()
+    if draws is not None:
+        options["draws"] = draws
+    if sampler is not None:
+        options["sampler"] = sampler
+    return options

@@ -8,6 +8,7 @@ from bayesmeta.checks.crosscheck import Direction
 from bayesmeta.errors import ComparisonError
 from bayesmeta.frequentist import IntervalMethod, PredictionMethod, Tau2IntervalMethod
 from bayesmeta.frequentist.software import Software
+from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.model import Model
 from bayesmeta.published.row import PublishedRow
 from bayesmeta.studies import StudyTable, load, read_studies
@@ -44,13 +45,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How NUTS is run; draws and tuning steps are per chain."""
+    """How NUTS is run; draws and tuning steps are per chain, the sampler nutpie or PyMC's own."""
 
     draws: int = 2000
     tune: int = 1000
     chains: int = 4
     seed: int = 1
     target_accept: float = 0.9
+    sampler: SamplerName = "nutpie"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

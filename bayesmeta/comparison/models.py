@@ -36,9 +36,9 @@ def read_models(section: Section | None) -> tuple[Model, ...]:
         return ()
     models = []
     for name in likelihoods or ():
-        place = "baseline"
+        wanted = likelihood_options(LIKELIHOODS[name])
+        place = "baseline" if "baseline" in wanted else "df"
         try:
-            wanted = likelihood_options(LIKELIHOODS[name])
             likelihood = read_likelihood(name, **{key: options[key] for key in wanted})
             place = "heterogeneity"
             model = Model(
@@ -75,7 +75,8 @@ def _read_options(section: Section, likelihoods: tuple[str, ...]) -> dict[str, s
             known = get_args(BaselineOf.__value__)
             texts[key] = section.choice(key, known, default="") or None
         else:
-            texts[key] = section.text(key, "7", required=False)
+            number = section.number(key, "7")
+            texts[key] = None if number is None else str(number)
     return texts
 
 

@@ -16,6 +16,7 @@ from bayesmeta.comparison.reading import read_reading
 from bayesmeta.comparison.reference import read_reference
 from bayesmeta.comparison.section import Section, as_problem
 from bayesmeta.errors import ComparisonError, ModelError, Problem, StudyTableError
+from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.studies import StudyTable, available
 from bayesmeta.studies.refusal import did_you_mean
 
@@ -175,8 +176,9 @@ def _read_sampling(section: Section | None) -> Sampling:
     accept = section.take("target_accept", float, "0.9", required=False)
     if accept is not None and not 0 < accept < 1:
         section.fault("target_accept", "not between 0 and 1", "Write target_accept = 0.9.")
+    sampler = section.choice("sampler", get_args(SamplerName.__value__), default=default.sampler)
     section.close()
-    given = whole | {"target_accept": accept}
+    given = whole | {"target_accept": accept, "sampler": sampler}
     return replace(default, **{key: value for key, value in given.items() if value is not None})
 
 

@@ -78,6 +78,8 @@ def _models_as_toml(models: tuple[Model, ...]) -> dict[str, Any] | None:
     texts: dict[str, Any] = {"likelihoods": [str(model.likelihood) for model in models]}
     for model in models:
         texts |= model.as_text()  # the same in all, but for the likelihood and its baseline
+    if "df" in texts:
+        texts["df"] = float(texts["df"])
     return {key: texts[key] for key in _MODEL if key in texts}
 
 

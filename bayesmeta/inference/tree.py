@@ -11,8 +11,9 @@ prior              mu, tau (chain, draw): independent draws. An improper prior h
                    is left out where neither has any.
 posterior_predictive
                    replicates of the observed numbers of the same studies (chain, draw, study),
-                   given their true effects; nuisance parameters drawn given these. Left out where
-                   a likelihood draws none; the root's attribute `posterior_predictive` says so.
+                   given their true effects; nuisance parameters drawn given these and the data.
+                   Left out where a likelihood draws none, as one of a user's own may; the root's
+                   attribute `posterior_predictive` says so.
 observed_data      the observed numbers (study)
 constant_data      numbers that are taken as known, such as standard errors and group sizes (study);
                    all are observed where a likelihood draws no replicates

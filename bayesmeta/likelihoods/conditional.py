@@ -9,8 +9,9 @@ from scipy.special import expit, logit, xlogy
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.errors import AccuracyError, ModelError
+from bayesmeta.likelihoods.replicate import draw_log_concave
 from bayesmeta.likelihoods.requirements import require_measure
-from bayesmeta.likelihoods.special import stirling_rest
+from bayesmeta.likelihoods.special import log_choose, stirling_rest
 from bayesmeta.likelihoods.tables import BinomialData
 from bayesmeta.likelihoods.whitened import whitened_effects
 from bayesmeta.scales import FloatArray
@@ -100,6 +101,30 @@ class ConditionalLikelihood:
                 left.append(part[~good])
             todo, terms = np.concatenate(left), 2 * terms
         return out.reshape(theta.shape)
+
+    def replicate(
+        self, data: BinomialData, theta: FloatArray, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """Draw tables with the observed margins given theta (..., study): events of both arms."""
+        shape, studies = theta.shape, len(data.studies)
+        flat = theta.reshape(-1, studies).T  # (study, draw)
+        observed = self.log_g(data, flat)
+        n_t, n_c, r = (x[:, None] for x in (data.n_treated, data.n_control, data.events_treated))
+        events = r + data.events_control[:, None]
+        low, high = (end[:, None] for end in _ends(data))
+
+        def log_p(x: FloatArray) -> FloatArray:
+            inside = (x >= low) & (x <= high)
+            x = np.clip(x, low, high)
+            more = log_choose(n_t, x) + log_choose(n_c, events - x)
+            more = more - log_choose(n_t, r) - log_choose(n_c, events - r)
+            return np.where(inside, observed + more + (x - r) * flat, -np.inf)
+
+        # f(x) = f(x - 1) at the mean of a table with one more of all treated and all events
+        mode = np.floor(_balance(n_t + 1, n_c - events, events + 1, flat))
+        drawn = draw_log_concave(log_p, np.clip(mode, low, high), rng)
+        treated = drawn.T.reshape(shape)
+        return {"events_treated": treated, "events_control": events[:, 0] - treated}
 
     def vanishes(self, data: BinomialData) -> NDArray[np.bool_]:
         """0 at an end unless the treated events are as few (or as many) as the margins allow."""
@@ -199,11 +224,7 @@ def _risks(
 
     The mean x of the treated events solves x (n_c - s + x) = exp(theta) (n_t - x) (s - x).
     """
-    psi = np.exp(np.clip(theta, -300, 300))
-    b = n_c - events + psi * (n_t + events)
-    root = np.sqrt(np.maximum(b**2 + 4 * (1 - psi) * psi * n_t * events, 0.0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x = np.where(b > 0, 2 * psi * n_t * events / (b + root), (root - b) / (2 * (1 - psi)))
+    x = _balance(n_t, n_c - events, events, theta)
     room = np.minimum(0.25, (high - low) / 4)
     x = np.clip(np.where(np.isfinite(x), x, (low + high) / 2), low + room, high - room)
     p_t, p_c = x / n_t, (events - x) / n_c
@@ -212,6 +233,15 @@ def _risks(
     treated = np.where(by_control, logit(p_c) + theta, logit(p_t))
     i_t, i_c = (n * expit(a) * expit(-a) for n, a in ((n_t, treated), (n_c, control)))
     return treated, control, np.sqrt(i_t * i_c / np.maximum(i_t + i_c, 1e-300))
+
+
+def _balance(n: FloatArray, rest: FloatArray, s: FloatArray, theta: FloatArray) -> FloatArray:
+    """Solve x (rest + x) = exp(theta) (n - x) (s - x) for x; may not be finite at the far ends."""
+    psi = np.exp(np.clip(theta, -300, 300))
+    b = rest + psi * (n + s)
+    root = np.sqrt(np.maximum(b**2 + 4 * (1 - psi) * psi * n * s, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(b > 0, 2 * psi * n * s / (b + root), (root - b) / (2 * (1 - psi)))
 
 
 def _log_binomial(x: FloatArray, n: FloatArray, log_odds: FloatArray) -> FloatArray:

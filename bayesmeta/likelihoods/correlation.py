@@ -98,6 +98,20 @@ class CorrelationLikelihood:
         out = out + (1.5 - n) * log_one_less + np.log(series)
         return out
 
+    def replicate(
+        self, data: CorrelationData, theta: FloatArray, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """Draw correlations given theta (..., study), by Bartlett's decomposition.
+
+        With two chi variables a, b of n - 1 and n - 2 degrees of freedom and a normal z, a sample's
+        second variable lies along the first by rho a + sqrt(1 - rho^2) z, across it by
+        sqrt(1 - rho^2) b.
+        """
+        n, shape = data.n, theta.shape
+        across = np.sqrt(rng.chisquare(n - 2, shape))
+        along = rng.standard_normal(shape) + np.sinh(theta) * np.sqrt(rng.chisquare(n - 1, shape))
+        return {"r": along / np.hypot(along, across)}
+
     def vanishes(self, data: CorrelationData) -> NDArray[np.bool_]:
         """At both ends, always: no perfect correlation gives an imperfect one."""
         return np.ones((len(data.y), 2), dtype=bool)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import expit, gammaln
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.likelihoods.requirements import require_independence, require_measure
@@ -105,6 +105,16 @@ class OneArmLikelihood:
             log_mean = theta + np.log(size)
             return x * log_mean - np.exp(np.minimum(log_mean, 700.0)) - gammaln(x + 1)
         return x * theta - size * softplus(theta) + log_choose(data.size, data.events)[:, None]
+
+    def replicate(
+        self, data: OneArmData, theta: FloatArray, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """Draw events given theta (..., study)."""
+        if data.measure == "IRLN":
+            events = rng.poisson(data.size * np.exp(theta))
+        else:
+            events = rng.binomial(data.size.astype(np.int64), expit(theta))
+        return {"events": events.astype(np.float64)}
 
     def vanishes(self, data: OneArmData) -> NDArray[np.bool_]:
         """0 at an end unless nobody (or everybody) had the event; a rate vanishes at +inf."""

@@ -10,7 +10,13 @@ from scipy.special import gammaln
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.effects.rates import log_rate_ratio
-from bayesmeta.likelihoods.nuisance import IndexArray, integrate_peak, prior_landmarks
+from bayesmeta.likelihoods.nuisance import (
+    IndexArray,
+    LogIntegrand,
+    integrate_peak,
+    prior_landmarks,
+)
+from bayesmeta.likelihoods.replicate import draw_nuisance
 from bayesmeta.likelihoods.requirements import (
     require_baseline,
     require_independence,
@@ -119,9 +125,23 @@ class PoissonLikelihood:
         exp(x u - exp(u)) p(u - log T): a gamma density of the rate times the prior.
         """
         study = np.repeat(np.arange(len(data.studies)), theta.shape[1])
+        log_time = _log_time(data, study, theta.reshape(-1))
+        log_integrand, start, width = self._integrand(data, study, log_time)
+        landmarks = None
+        if not isinstance(self.baseline, Normal):
+            landmarks = prior_landmarks(self.baseline)[None] + log_time[:, None]
+        integral = integrate_peak(log_integrand, start, width, landmarks=landmarks)
+        x_t, x_c = data.events_treated, data.events_control
+        times = x_t * np.log(data.time_treated) + x_c * np.log(data.time_control)
+        constant = times - gammaln(x_t + 1) - gammaln(x_c + 1)
+        tilt = x_t[:, None] * theta - (x_t + x_c)[:, None] * log_time.reshape(theta.shape)
+        return integral.reshape(theta.shape) + tilt + constant[:, None]
+
+    def _integrand(
+        self, data: PoissonData, study: IndexArray, log_time: FloatArray
+    ) -> tuple[LogIntegrand, FloatArray, FloatArray]:
+        """Log density of u for pairs (pair,), up to a constant, and where and how wide it is."""
         x = (data.events_treated + data.events_control)[study]
-        log_time = np.logaddexp(np.log(data.time_control)[:, None],
-                                np.log(data.time_treated)[:, None] + theta).reshape(-1)  # fmt: skip
 
         def log_integrand(u: FloatArray, pair: IndexArray) -> FloatArray:
             i = pair[:, None]
@@ -133,15 +153,23 @@ class PoissonLikelihood:
         starts = np.stack([np.log(x + 0.5), log_time + self.baseline.quantile(np.array(0.5))], 1)
         everything = np.arange(len(study))
         start = starts[everything, log_integrand(starts, everything).argmax(axis=1)]
-        landmarks = None
-        if not isinstance(self.baseline, Normal):
-            landmarks = prior_landmarks(self.baseline)[None] + log_time[:, None]
-        integral = integrate_peak(log_integrand, start, 1 / np.sqrt(x + 0.5), landmarks=landmarks)
-        x_t, x_c = data.events_treated, data.events_control
-        times = x_t * np.log(data.time_treated) + x_c * np.log(data.time_control)
-        constant = times - gammaln(x_t + 1) - gammaln(x_c + 1)
-        tilt = x_t[:, None] * theta - (x * log_time).reshape(theta.shape)
-        return integral.reshape(theta.shape) + tilt + constant[:, None]
+        return log_integrand, start, 1 / np.sqrt(x + 0.5)
+
+    def replicate(
+        self, data: PoissonData, theta: FloatArray, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """Draw events of both arms given theta (..., study), each (..., study).
+
+        The control rate is drawn from its posterior given theta and the observed events.
+        """
+        study = np.broadcast_to(np.arange(len(data.studies)), theta.shape).reshape(-1)
+        log_time = _log_time(data, study, theta.reshape(-1))
+        u = draw_nuisance(*self._integrand(data, study, log_time), rng)
+        level = (u - log_time).reshape(theta.shape)
+        means = {"treated": data.time_treated * np.exp(level + theta),
+                 "control": data.time_control * np.exp(level)}  # fmt: skip
+        return {f"events_{arm}": rng.poisson(mean).astype(np.float64) for arm, mean in
+                means.items()}  # fmt: skip
 
     def vanishes(self, data: PoissonData) -> NDArray[np.bool_]:
         """0 at +inf always; at -inf unless the treated arm has no event.
@@ -175,3 +203,9 @@ class PoissonLikelihood:
                 observed=getattr(data, f"events_{arm}").astype(np.int64),
                 dims="study",
             )
+
+
+def _log_time(data: PoissonData, study: IndexArray, theta: FloatArray) -> FloatArray:
+    """Log of t_c + t_t exp(theta) for pairs (pair,): u less the control log rate."""
+    treated = np.log(data.time_treated)[study] + theta
+    return np.logaddexp(np.log(data.time_control)[study], treated)

@@ -58,6 +58,37 @@ def draw_nuisance(
     return out
 
 
+def draw_log_concave(
+    log_p: Callable[[FloatArray], FloatArray], mode: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Draw from many log-concave distributions on the integers, one draw each, exactly.
+
+    Parameters
+    ----------
+    log_p : callable
+        Log probabilities, normalised, at as many whole numbers as there are distributions.
+    mode : (...)
+
+    References
+    ----------
+    Devroye (1987), A simple generator for discrete log-concave distributions: with p the
+    probability of the mode m, that of m + x is at most p min(1, exp(1 - p |x|)).
+    """
+    p = np.exp(log_p(mode))
+    width = 1 + p / 2
+    out, todo = mode.copy(), np.ones(mode.shape, dtype=bool)
+    while todo.any():
+        flat = rng.random(mode.shape) * (1 + width) <= width
+        tail = width + rng.standard_exponential(mode.shape)
+        y = np.where(flat, rng.random(mode.shape) * width, tail)  # in units of 1 / p
+        x = mode + rng.choice([-1.0, 1.0], mode.shape) * np.round(y / p)
+        bound = p * np.exp(np.minimum(0.0, width - y))
+        keep = todo & (rng.random(mode.shape) * bound <= np.exp(log_p(x)))
+        out[keep] = x[keep]
+        todo &= ~keep
+    return out
+
+
 def _draw_chunk(
     log_density: LogIntegrand,
     pair: IndexArray,

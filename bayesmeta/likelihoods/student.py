@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from bayesmeta.effects import Correction, Measure, compute_effects
 from bayesmeta.errors import ModelError, SamplingError
-from bayesmeta.likelihoods.nuisance import IndexArray, integrate_peak
+from bayesmeta.likelihoods.nuisance import IndexArray, LogIntegrand, integrate_peak
+from bayesmeta.likelihoods.replicate import draw_nuisance
 from bayesmeta.likelihoods.requirements import require_independence, require_measure
 from bayesmeta.likelihoods.special import log_beta, log_gamma_step, softplus
 from bayesmeta.likelihoods.tables import take_rows
@@ -154,28 +155,32 @@ class StudentLikelihood:
         if data.mean.shape[1] == 1:
             return _log_t(away**2, data.part_se**2, data.df)
         study = np.repeat(np.arange(len(data.studies)), theta.shape[1])
-        square = away.reshape(-1) ** 2
-        half = data.df[study] / 2
-        parts = (data.df * data.part_se**2)[study]
-        total = data.df.sum(axis=1)[study]
-        norm = -log_beta(half[:, 0], half[:, 1])
+        return integrate_peak(*_integrand(data, study, away.reshape(-1))).reshape(theta.shape)
 
-        def log_integrand(x: FloatArray, pair: IndexArray) -> FloatArray:
-            i = pair[:, None]
-            scale2 = parts[i, 0] * (1 + np.exp(-x)) + parts[i, 1] * (1 + np.exp(x))
-            beta = -half[i, 0] * softplus(-x) - half[i, 1] * softplus(x)
-            out: FloatArray = norm[i] + beta + _log_t(square[i], scale2 / total[i], total[i])
-            return out
+    def replicate(
+        self, data: StudentData, theta: FloatArray, rng: np.random.Generator
+    ) -> dict[str, FloatArray]:
+        """Draw estimates (or means) and their standard errors given theta (..., study).
 
-        middle = np.log(half[:, 0] / half[:, 1])
-        with np.errstate(divide="ignore"):  # far from the data one arm's variance takes it all
-            lower, upper = (np.log(parts[:, j] / square) for j in (0, 1))
-        starts = [middle, np.clip(lower, middle - 60, middle), np.clip(-upper, middle, middle + 60)]
-        everything = np.arange(len(study))
-        places = np.stack(starts, axis=1)
-        start = places[everything, log_integrand(places, everything).argmax(axis=1)]
-        width = np.sqrt(1 / half[:, 0] + 1 / half[:, 1])
-        return integrate_peak(log_integrand, start, width).reshape(theta.shape)
+        They are normal, and chi-squared, about what is not known: true variances, and the control
+        arm's true mean, which are drawn from their posteriors given theta and the observed numbers.
+        """
+        away = theta - data.y
+        if data.mean.shape[1] == 1:
+            df, se = data.df[:, 0], data.part_se[:, 0]
+            v = (df * se**2 + away**2) / rng.chisquare(df + 1, theta.shape)
+            return _draw_part("", theta, v, df, rng)
+        study = np.broadcast_to(np.arange(len(data.studies)), theta.shape).reshape(-1)
+        x = draw_nuisance(*_integrand(data, study, away.reshape(-1)), rng).reshape(theta.shape)
+        parts = data.df * data.part_se**2
+        shares = np.stack([parts[:, 0] * (1 + np.exp(-x)), parts[:, 1] * (1 + np.exp(x))])
+        more = 1 + away**2 / shares.sum(axis=0)
+        v_t, v_c = shares * more / rng.chisquare(data.df.sum(axis=1) + 1, theta.shape)
+        by_treated = v_c / (v_t + v_c)
+        base = data.mean[:, 1] - by_treated * away
+        base = base + np.sqrt(by_treated * v_t) * rng.standard_normal(theta.shape)
+        treated = _draw_part("_treated", base + theta, v_t, data.df[:, 0], rng)
+        return treated | _draw_part("_control", base, v_c, data.df[:, 1], rng)
 
     def vanishes(self, data: StudentData) -> NDArray[np.bool_]:
         """At both ends, always; as a power, see `tail_orders`."""
@@ -217,6 +222,47 @@ class StudentLikelihood:
                 observed=data.mean[:, j],
                 dims="study",
             )
+
+
+def _integrand(
+    data: StudentData, study: IndexArray, away: FloatArray
+) -> tuple[LogIntegrand, FloatArray, FloatArray]:
+    """Log density of (difference, x = logit B) for pairs (pair,), and about where x is, how wide.
+
+    `away` is how far theta is from the estimate.
+    """
+    square = away**2
+    half = data.df[study] / 2
+    parts = (data.df * data.part_se**2)[study]
+    total = data.df.sum(axis=1)[study]
+    norm = -log_beta(half[:, 0], half[:, 1])
+
+    def log_integrand(x: FloatArray, pair: IndexArray) -> FloatArray:
+        i = pair[:, None]
+        scale2 = parts[i, 0] * (1 + np.exp(-x)) + parts[i, 1] * (1 + np.exp(x))
+        beta = -half[i, 0] * softplus(-x) - half[i, 1] * softplus(x)
+        out: FloatArray = norm[i] + beta + _log_t(square[i], scale2 / total[i], total[i])
+        return out
+
+    middle = np.log(half[:, 0] / half[:, 1])
+    with np.errstate(divide="ignore"):  # far from the data one arm's variance takes it all
+        lower, upper = (np.log(parts[:, j] / square) for j in (0, 1))
+    starts = [middle, np.clip(lower, middle - 60, middle), np.clip(-upper, middle, middle + 60)]
+    everything = np.arange(len(study))
+    places = np.stack(starts, axis=1)
+    start = places[everything, log_integrand(places, everything).argmax(axis=1)]
+    width = np.sqrt(1 / half[:, 0] + 1 / half[:, 1])
+    return log_integrand, start, width
+
+
+def _draw_part(
+    end: str, mean: FloatArray, v: FloatArray, df: FloatArray, rng: np.random.Generator
+) -> dict[str, FloatArray]:
+    """Draw a mean and its standard error, of true mean and variance v, both (..., study)."""
+    return {
+        f"mean{end}": mean + np.sqrt(v) * rng.standard_normal(mean.shape),
+        f"se{end}": np.sqrt(v * rng.chisquare(df, mean.shape) / df),
+    }
 
 
 def _log_t(square: FloatArray, scale2: FloatArray, df: FloatArray) -> FloatArray:

@@ -1,12 +1,12 @@
 """The certificate as a table for a terminal, and as plain data."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.checks.agreement import Difference
 from bayesmeta.checks.certify import IMPRECISION, LEVEL, Certificate
 from bayesmeta.effects import get_measure
 from bayesmeta.report.digits import NONE, choose_decimals, show
+from bayesmeta.report.plain import plain_value, run_as_data
 from bayesmeta.report.tables import make_heading, make_table
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def certificate_as_data(certificate: Certificate, *, version: str) -> dict[str, 
     """Give a certificate as the command line's ``certify --json`` does."""
     columns = ("parameter", "statistic", "exact", "sampled", "mcse", "z", "p_value")
     rows = [
-        {name: _plain(getattr(difference, name)) for name in columns} | {"p_adjusted": _plain(p)}
+        {name: plain_value(getattr(difference, name)) for name in columns}
+        | {"p_adjusted": plain_value(p)}
         for difference, p in zip(certificate.differences, certificate.p_adjusted, strict=True)
     ]
-    run = asdict(certificate.diagnostics)
     return {
         "bayesmeta": version,
         "certified": certificate.ok,
@@ -80,17 +80,8 @@ def certificate_as_data(certificate: Certificate, *, version: str) -> dict[str, 
         "k": len(certificate.studies),
         "engine": certificate.engine,
         "numerical_error": certificate.accuracy.error,
-        "nuts": {name: _plain(value) for name, value in run.items()},
+        "nuts": run_as_data(certificate.diagnostics),
         "versions": dict(certificate.versions),
         "comparisons": rows,
         "notes": list(certificate.notes),
     }
-
-
-def _plain(value: Any) -> Any:
-    """Give a value that JSON has; None for what is not finite."""
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, float):
-        return value if abs(value) < float("inf") else None
-    return value

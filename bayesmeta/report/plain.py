@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from bayesmeta.effects import Effects
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.frequentist import PooledEstimate, Reference
 from bayesmeta.inference.marginals import Marginal
-from bayesmeta.inference.posterior import Accuracy, Posterior
+from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
 
 _OF_PROBLEM = ("row", "column", "study", "value", "what", "fix")
 
@@ -42,9 +43,11 @@ def posterior_as_data(
         "likelihood": str(bound.model.likelihood),
         "engine": "nuts" if posterior.engine == "nuts" else "exact",
         "priors": {name: texts[name] for name in names},
+        "model": texts,
         "k": len(bound.studies),
         "log_marginal_likelihood": _finite(posterior.log_marginal_likelihood),
         "numerical_error": accuracy.error if isinstance(accuracy, Accuracy) else None,
+        "nuts": None if isinstance(accuracy, Accuracy) else run_as_data(accuracy),
         "parameters": [
             {"name": name}
             | _marginal_as_data(marginal, level)[0]
@@ -57,6 +60,11 @@ def posterior_as_data(
         ],
         "notes": list(notes),
     }
+
+
+def run_as_data(diagnostics: Diagnostics) -> dict[str, Any]:
+    """Give settings and diagnostics of a NUTS run; None for what is not finite."""
+    return {name: plain_value(value) for name, value in asdict(diagnostics).items()}
 
 
 def pooled_as_data(row: PooledEstimate, *, version: str) -> dict[str, Any]:
@@ -108,6 +116,13 @@ def _marginal_as_data(marginal: Marginal, level: float) -> list[dict[str, float 
         {name: _finite(value) for name, value in zip(names, row, strict=True)}
         for row in zip(*columns, strict=True)
     ]
+
+
+def plain_value(value: Any) -> Any:
+    """Give a value that JSON has; None for what is not finite."""
+    if isinstance(value, tuple):
+        return list(value)
+    return _finite(value) if isinstance(value, float) else value
 
 
 def _finite(value: Any) -> float | None:

@@ -8,11 +8,23 @@ from inference.fits import bind_effects, exact_bcg, sampled
 from numpy.testing import assert_allclose, assert_array_equal
 from tolerances import CLOSED
 
+from bayesmeta.inference.fit import fit
 from bayesmeta.inference.gaussian import fit_gaussian
 from bayesmeta.inference.nuts import SampledJoint
 from bayesmeta.inference.posterior import Posterior
+from bayesmeta.likelihoods import (
+    BinomialLikelihood,
+    ConditionalLikelihood,
+    CorrelationLikelihood,
+    OneArmLikelihood,
+    PoissonLikelihood,
+    StudentLikelihood,
+)
+from bayesmeta.model import Model
 from bayesmeta.priors import Fixed, Flat, HalfNormal, Normal
+from bayesmeta.studies import load
 
+BINOMIAL = BinomialLikelihood(Normal(0, 10))
 Y, V = [0.1, 0.5, 0.9, -0.3], [0.04, 0.1, 0.05, 0.2]
 
 
@@ -49,6 +61,48 @@ def test_an_exact_tree_has_the_documented_groups(likelihood):
     }
     assert dict(tree["posterior"].sizes) == {"chain": 4, "draw": 10, "study": 13}
     assert tree["posterior"]["study"].values[0] == "Aronson 1948"
+
+
+OF_LIKELIHOODS = {  # measure, likelihood, table, what is observed, what is known
+    "RR": ("RR", BINOMIAL, "crins2014", ["events_treated", "events_control"],
+           ["n_treated", "n_control"]),
+    "RD": ("RD", BINOMIAL, "crins2014", ["events_treated", "events_control"],
+           ["n_treated", "n_control"]),
+    "conditional": ("OR", ConditionalLikelihood(), "crins2014",
+                    ["events_treated", "events_control"], ["n_treated", "n_control"]),
+    "poisson": ("IRR", PoissonLikelihood(Normal(0, 10)), "nielweise2008",
+                ["events_treated", "events_control"], ["time_treated", "time_control"]),
+    "one arm": ("PLO", OneArmLikelihood(), "pritz1997", ["events"], ["n"]),
+    "correlation": ("ZCOR", CorrelationLikelihood(), "molloy2014", ["r"], ["n"]),
+    "means": ("MD", StudentLikelihood(), "normand1999",
+              ["mean_treated", "se_treated", "mean_control", "se_control"],
+              ["df_treated", "df_control"]),
+    "estimates": ("GEN", StudentLikelihood(df=9), "raudenbush1985", ["mean", "se"], ["df"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=[pytest.mark.slow] * (x == "RD")) for x in OF_LIKELIHOODS]
+)
+def test_the_tree_of_every_likelihood_has_every_group_with_named_dims(name):
+    measure, likelihood, table, observed, known = OF_LIKELIHOODS[name]
+    studies = load(table)
+    studies = studies.select(arms=("IL-2RA", "control")) if table == "crins2014" else studies
+    unit = {"MD": 30.0, "RD": 0.3}.get(measure, 1.0)
+    model = Model(measure=measure, likelihood=likelihood, effect=Normal(0, unit),
+                  heterogeneity=HalfNormal(unit / 3))  # fmt: skip
+    tree = fit(model, studies.drop(*studies.studies[2:])).to_datatree(draws=40, rng=1)
+    flat, deep = ("chain", "draw"), ("chain", "draw", "study")
+    assert layout(tree) == {
+        "posterior": {"mu": flat, "tau": flat, "theta_new": flat, "theta": deep},
+        "log_likelihood": {"studies": deep},
+        "log_prior": {"mu": flat, "tau": flat},
+        "prior": {"mu": flat, "tau": flat},
+        "posterior_predictive": dict.fromkeys(observed, deep),
+        "observed_data": dict.fromkeys(observed, ("study",)),
+        "constant_data": dict.fromkeys(known, ("study",)),
+    }
+    assert tuple(tree["posterior_predictive"]["study"].values) == studies.studies[:2]
 
 
 @pytest.mark.parametrize("likelihood", ["normal", "binomial"])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import binomial_model, counts, normal_model
+from cases import binomial_model, counts
 from inference.fits import bind_effects
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
@@ -14,7 +14,7 @@ from scipy.stats import norm
 import bayesmeta as bm
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.sampler import prepare_sampler
-from bayesmeta.likelihoods import replicate
+from bayesmeta.likelihoods import LIKELIHOODS, replicate
 from bayesmeta.likelihoods.replicate import Replicating, draw_nuisance
 
 DRAWS = 20_000
@@ -120,9 +120,9 @@ def test_replicate_estimates_have_the_sampling_covariance(S):
     assert_allclose(np.cov(y.T), full, atol=0.006)
 
 
-def test_both_likelihoods_replicate():
-    for model in (binomial_model(), normal_model(bm.Normal(0, 1), bm.HalfNormal(1))):
-        assert isinstance(model.likelihood, Replicating)
+def test_every_likelihood_replicates():
+    for likelihood in LIKELIHOODS.values():
+        assert issubclass(likelihood, Replicating)
 
 
 @pytest.mark.slow

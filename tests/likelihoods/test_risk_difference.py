@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from cases import counts
-from likelihoods.brute import mix, rectangle
+from likelihoods.brute import between, mix, rectangle
 from likelihoods.test_risks import risk_of_control
 from numpy.testing import assert_allclose
 from scipy import stats
@@ -59,14 +59,14 @@ def test_exchanging_the_arms_changes_the_sign_and_nothing_else(theta):
 @pytest.mark.slow
 def test_two_studies_against_a_plain_rectangle():
     rows, tau = ((5, 20, 11, 22), (4, 15, 6, 16)), bm.Truncated(bm.HalfNormal(0.3), 0.05, 0.8)
-    theta = (np.arange(1600) + 0.5) / 800 - 1
+    theta, weight = between(-1, 1, 400)
     g = np.array([[by_quadrature(row, t, PHI[::50]) for t in theta] for row in rows])
     cut = bm.Truncated(PRIOR, -1, 1)
-    want = rectangle(g, theta, cut, tau, mu=(-1 + 1 / 120, 1 - 1 / 120), points=120, bounded=True)
+    want = rectangle(g, theta, cut, tau, mu=(-1, 1), points=120, weight=weight)
     post = bm.fit(model(tau=tau), counts(*rows))
-    assert_allclose(post.log_marginal_likelihood, want["evidence"], rtol=1e-5)
+    assert_allclose(post.log_marginal_likelihood, want["evidence"], rtol=2e-7)
     assert_allclose([post.mu.mean, post.mu.sd, post.tau.mean],
-                    [want["mu"], want["sd"], want["tau"]], rtol=2e-4)  # fmt: skip
+                    [want["mu"], want["sd"], want["tau"]], rtol=2e-7)  # fmt: skip
 
 
 @pytest.mark.slow

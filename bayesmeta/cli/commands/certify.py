@@ -3,10 +3,10 @@
 from bayesmeta import __version__
 from bayesmeta.checks.certify import certify as certify_model
 from bayesmeta.cli.model import PLAIN, ModelWords
-from bayesmeta.cli.options import Json, TableName
+from bayesmeta.cli.options import Json, TableName, nuts_options
 from bayesmeta.cli.output import DONE, FAILED_CHECK, show, show_json, show_progress
 from bayesmeta.cli.table import AS_IT_IS, TableWords
-from bayesmeta.inference.fit import NutsOptions
+from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.report.certificate_table import certificate_as_data, certificate_table
 
 
@@ -17,6 +17,7 @@ def certify(
     table_words: TableWords = AS_IT_IS,
     model_words: ModelWords = PLAIN,
     draws: int | None = None,
+    sampler: SamplerName | None = None,
     seed: int = 1,
     json: Json = False,
 ) -> int:
@@ -26,12 +27,14 @@ def certify(
     ----------
     draws
         Draws per chain; 10000 if not given.
+    sampler
+        nutpie, or PyMC's own; nutpie if not given.
     seed
         Seed of NUTS.
     """
     studies, measure = table_words.read(table)
     model, priors = model_words.model(studies, measure)
-    options = NutsOptions() if draws is None else NutsOptions(draws=draws)
+    options = nuts_options(draws=draws, sampler=sampler)
     with show_progress() as progress:
         found = certify_model(model, studies, rng=seed, progress=progress, **options)
     if json:

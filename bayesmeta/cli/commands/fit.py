@@ -4,12 +4,12 @@ from typing import Literal
 
 from bayesmeta import __version__
 from bayesmeta.cli.model import PLAIN, ModelWords
-from bayesmeta.cli.options import Json, TableName
+from bayesmeta.cli.options import Json, TableName, nuts_options
 from bayesmeta.cli.output import DONE, FAILED_CHECK, show, show_json, show_progress
 from bayesmeta.cli.table import AS_IT_IS, TableWords
 from bayesmeta.frequentist.intervals.simple import require_level
-from bayesmeta.inference.fit import NutsOptions
 from bayesmeta.inference.fit import fit as fit_model
+from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.report import plain, tables
 
 type EngineChoice = Literal["exact", "nuts"]
@@ -23,6 +23,7 @@ def fit(
     model_words: ModelWords = PLAIN,
     engine: EngineChoice = "exact",
     draws: int | None = None,
+    sampler: SamplerName | None = None,
     seed: int | None = None,
     level: float = 0.95,
     json: Json = False,
@@ -35,6 +36,8 @@ def fit(
         Quadrature or sampling.
     draws
         Draws per chain, nuts only.
+    sampler
+        nutpie, or PyMC's own, nuts only; nutpie if not given.
     seed
         Seed, nuts only; 1 if not given.
     level
@@ -43,7 +46,7 @@ def fit(
     require_level(level)
     studies, measure = table_words.read(table)
     model, priors = model_words.model(studies, measure)
-    options = NutsOptions() if draws is None else NutsOptions(draws=draws)
+    options = nuts_options(draws=draws, sampler=sampler)
     rng = 1 if engine == "nuts" and seed is None else seed
     with show_progress(wanted=engine == "nuts") as progress:
         posterior = fit_model(model, studies, engine=engine, rng=rng, progress=progress, **options)
