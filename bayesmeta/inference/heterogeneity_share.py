@@ -66,7 +66,7 @@ def share_of_heterogeneity(bound: BoundModel, tau: Marginal) -> Mapped:
             "the SD of the true effects. Report tau"
         )
     if len(data.y) < 2:
-        raise ModelError("I2 compares studies, and there is one only. Report tau")
+        raise ModelError("I2 compares studies, and there is one estimate only. Report tau")
     v = typical_variance(data.S)
 
     def forward(x: FloatArray) -> FloatArray:

@@ -6,13 +6,15 @@ The bounds are those that docs/methods/published-rows.md states.
 import functools
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_less
-from published.rows import RATIOS, as_model, printed_row
+from published.rows import RATIOS, as_model, pool, printed_row
+from scipy import stats
 
 import bayesmeta as bm
 
@@ -77,6 +79,28 @@ def test_a_fixed_row_with_a_large_q_is_as_bad_as_the_flag_says():
 def test_a_row_of_study_data_is_close_to_their_posterior(name):
     _, mean, sd, tau = compare(SETS[name], "random")
     assert_array_less([mean, sd, tau], [0.06, 0.06, 0.09])
+
+
+@pytest.mark.slow
+def test_two_decimals_of_ratios_cost_little():
+    moved = []
+    for effects in (s for s in SETS.values() if s["measure"] in RATIOS):
+        row, _ = printed_row("random", effects)
+        (m, se), _ = pool(np.array(effects["yi"]), np.array(effects["vi"]), "random")
+        ends = np.exp(m + stats.norm.isf(0.025) * se * np.array([0, -1, 1]))
+        estimate, *ci = (bm.Printed.parse(f"{end:.16f}") for end in ends)
+        model = as_model(effects["measure"], effect=bm.Flat())
+        short, long = (
+            bm.from_published(r, model)
+            for r in (row, replace(row, estimate=estimate, ci=tuple(ci)))
+        )
+        moved.append([
+            abs(float(short.mu.mean - long.mu.mean)) / float(long.mu.sd),
+            abs(float(short.mu.sd / long.mu.sd) - 1),
+            abs(float(short.tau.mean / long.tau.mean) - 1),
+        ])  # fmt: skip
+    assert_array_less(np.median(moved, axis=0), [0.02, 0.01, 0.01])
+    assert_array_less(np.max(moved, axis=0), [0.12, 0.05, 0.05])
 
 
 @pytest.mark.slow
