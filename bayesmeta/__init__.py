@@ -6,6 +6,8 @@ Names are loaded when they are first used: importing the package costs next to n
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bayesmeta import plots as plots
+
 if TYPE_CHECKING:
     from bayesmeta.checks.bridge import Bridge as Bridge
     from bayesmeta.checks.bridge import bridge as bridge
@@ -115,7 +117,6 @@ if TYPE_CHECKING:
     from bayesmeta.random_effects import OutlierRandomEffects as OutlierRandomEffects
     from bayesmeta.random_effects import StudentRandomEffects as StudentRandomEffects
     from bayesmeta.random_effects import UnrelatedEffects as UnrelatedEffects
-    from bayesmeta.report.forest import forest as forest
     from bayesmeta.run import run_comparison as run_comparison
     from bayesmeta.studies import Reading as Reading
     from bayesmeta.studies import StudyTable as StudyTable
@@ -285,7 +286,6 @@ _NAMES = {
         "StudentRandomEffects",
         "UnrelatedEffects",
     ),
-    "bayesmeta.report.forest": ("forest",),
     "bayesmeta.run": ("run_comparison",),
     "bayesmeta.studies": (
         "Reading",
@@ -298,7 +298,7 @@ _NAMES = {
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
-__all__ = sorted(_HOMES)
+__all__ = sorted([*_HOMES, "plots"])
 
 
 def __getattr__(name: str) -> object:

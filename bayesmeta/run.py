@@ -16,9 +16,9 @@ from bayesmeta.comparison import Comparison, Outcome, read_comparison, write_com
 from bayesmeta.errors import ComparisonError, Problem
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Diagnostics, Posterior
+from bayesmeta.plots.forest_plot import forest
 from bayesmeta.published.audit import Audit, audit
 from bayesmeta.published.audited import AuditedRow
-from bayesmeta.report.forest import forest
 from bayesmeta.studies import StudyTable
 
 if TYPE_CHECKING:

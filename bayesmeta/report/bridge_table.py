@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.checks.bridge import Bridge
-from bayesmeta.report.digits import NONE, choose_decimals, show, show_interval, show_probability
+from bayesmeta.digits import NONE, choose_decimals, show, show_interval, show_probability
 from bayesmeta.report.tables import make_heading, make_table
 
 if TYPE_CHECKING:

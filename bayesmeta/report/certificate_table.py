@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.checks.agreement import Difference
 from bayesmeta.checks.certify import IMPRECISION, LEVEL, Certificate
+from bayesmeta.digits import NONE, choose_decimals, show
 from bayesmeta.effects import get_measure
-from bayesmeta.report.digits import NONE, choose_decimals, show
 from bayesmeta.report.plain import plain_value, run_as_data
 from bayesmeta.report.tables import make_heading, make_table
 

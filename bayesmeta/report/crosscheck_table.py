@@ -8,8 +8,8 @@ import numpy as np
 from bayesmeta.checks.agreement import LIMIT
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.checks.rows import Row
+from bayesmeta.digits import NONE, choose_decimals, show, show_interval, show_probability
 from bayesmeta.effects import Measure
-from bayesmeta.report.digits import NONE, choose_decimals, show, show_interval, show_probability
 from bayesmeta.report.tables import make_heading, make_table
 
 if TYPE_CHECKING:

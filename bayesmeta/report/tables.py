@@ -7,10 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmeta.checks.rows import study_intervals
-from bayesmeta.effects import Effects, Measure, get_measure
-from bayesmeta.frequentist import PooledEstimate, Reference
-from bayesmeta.inference.posterior import Diagnostics, Posterior
-from bayesmeta.report.digits import (
+from bayesmeta.digits import (
     NONE,
     choose_decimals,
     show,
@@ -18,6 +15,9 @@ from bayesmeta.report.digits import (
     show_probability,
     show_variances,
 )
+from bayesmeta.effects import Effects, Measure, get_measure
+from bayesmeta.frequentist import PooledEstimate, Reference
+from bayesmeta.inference.posterior import Diagnostics, Posterior
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:

@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesmeta.digits import (
+    NONE,
+    choose_decimals,
+    show,
+    show_interval,
+    show_probability,
+    show_variances,
+)
 from bayesmeta.effects import Measure, get_measure
 from bayesmeta.frequentist.bias.fail_safe import FailSafeN
 from bayesmeta.frequentist.bias.report import BiasReport
@@ -15,14 +23,6 @@ from bayesmeta.frequentist.bias.trim_fill import TrimFill
 from bayesmeta.frequentist.influence.deletion import Refits
 from bayesmeta.frequentist.influence.measures import Influence
 from bayesmeta.frequentist.influence.predicted import Blups
-from bayesmeta.report.digits import (
-    NONE,
-    choose_decimals,
-    show,
-    show_interval,
-    show_probability,
-    show_variances,
-)
 from bayesmeta.report.tables import make_heading, make_table
 from bayesmeta.scales import FloatArray
 

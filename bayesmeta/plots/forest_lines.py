@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.checks.rows import Row, study_intervals
+from bayesmeta.digits import NONE, choose_decimals, show
 from bayesmeta.effects import Effects
-from bayesmeta.report.digits import NONE, choose_decimals, show
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 import bayesmeta as bm
-from bayesmeta.report.forest_lines import forest_lines
+from bayesmeta.plots.forest_lines import forest_lines
 
 NORMAL = bm.Model(
     measure="OR",
@@ -31,7 +31,7 @@ def bcg():
 
 @pytest.fixture(scope="module")
 def bcg_axes(bcg):
-    return bm.forest(bcg)
+    return bm.plots.forest(bcg)
 
 
 def texts_of(ax):
@@ -94,14 +94,16 @@ def test_ratios_have_a_logarithmic_axis_with_plain_ticks(bcg_axes):
 
 def test_differences_have_a_linear_axis():
     model = replace(NORMAL, measure="RD", effect=bm.Normal(0, 1), heterogeneity=bm.HalfNormal(0.2))
-    ax = bm.forest(bm.crosscheck(model, bm.load("bcg"), nuts=False))
+    ax = bm.plots.forest(bm.crosscheck(model, bm.load("bcg"), nuts=False))
     assert ax.get_xscale() == "linear"
 
 
 def test_the_good_direction_is_named_on_its_side(bcg, bcg_axes):
     assert "← favours treated" in texts_of(bcg_axes)
-    assert "favours treated →" in texts_of(bm.forest(replace(bcg, better="higher")))
-    assert not any("favours" in text for text in texts_of(bm.forest(replace(bcg, better=None))))
+    assert "favours treated →" in texts_of(bm.plots.forest(replace(bcg, better="higher")))
+    assert not any(
+        "favours" in text for text in texts_of(bm.plots.forest(replace(bcg, better=None)))
+    )
 
 
 def test_an_interval_that_leaves_the_axis_ends_in_an_arrow(bcg, bcg_axes):
@@ -114,7 +116,7 @@ def test_an_interval_that_leaves_the_axis_ends_in_an_arrow(bcg, bcg_axes):
 @pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2, 60])
 def test_the_figure_grows_with_the_studies_and_holds_all_text(k):
-    ax = bm.forest(bm.crosscheck(NORMAL, simulated(k), nuts=False))
+    ax = bm.plots.forest(bm.crosscheck(NORMAL, simulated(k), nuts=False))
     figure, renderer = ax.figure, drawn(ax.figure)
     for text in ax.texts:
         box = text.get_window_extent(renderer)
@@ -137,12 +139,12 @@ def test_a_row_without_an_estimate_says_so():
         {"study": ["A", "B"], "ai": [0, 0], "n1i": [20, 30], "ci": [0, 0], "n2i": [20, 30]}
     )
     result = bm.crosscheck(BINOMIAL, bm.read_studies(frame), nuts=False)
-    assert "no estimate" in texts_of(bm.forest(result))
+    assert "no estimate" in texts_of(bm.plots.forest(result))
 
 
 def test_it_draws_on_the_axes_that_it_is_given(bcg):
     ax = Figure().add_subplot()
-    assert bm.forest(bcg, ax=ax) is ax
+    assert bm.plots.forest(bcg, ax=ax) is ax
 
 
 @pytest.mark.usefixtures("bcg_axes")
@@ -156,11 +158,11 @@ def test_a_star_marks_effects_that_are_not_simply_those_of_reported_numbers():
     rows += [["Plain", 4, 40, 9, 41, "", 1], ["Cluster", 4, 40, 9, 41, "", 1.5]]
     rows += [["Zero", 0, 40, 9, 41, "", 1]]
     table = bm.read_studies(pd.DataFrame(rows, columns=header.split()), shared="split")
-    texts = texts_of(bm.forest(bm.crosscheck(NORMAL, table, nuts=False)))
+    texts = texts_of(bm.plots.forest(bm.crosscheck(NORMAL, table, nuts=False)))
     assert {"Low*", "High*", "Plain", "Cluster*", "Zero*"} <= set(texts)
     assert "* not as reported: see the notes" in texts
     assert texts.count("3.5/22.5") == 2
 
 
 def test_nothing_is_starred_where_all_is_as_reported(bcg):
-    assert not any("*" in text for text in texts_of(bm.forest(bcg)))
+    assert not any("*" in text for text in texts_of(bm.plots.forest(bcg)))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.checks.crosscheck import CrossCheck
-from bayesmeta.report.forest_lines import BLUE, GREY, INK, Line, Mark, forest_lines, not_as_reported
-from bayesmeta.report.ratio_ticks import ratio_ticks
+from bayesmeta.plots.forest_lines import BLUE, GREY, INK, Line, Mark, forest_lines, not_as_reported
+from bayesmeta.plots.ratio_ticks import ratio_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bayesmeta.report.digits import choose_decimals, show, show_interval, show_probability
-from bayesmeta.report.ratio_ticks import ratio_ticks
+from bayesmeta.digits import choose_decimals, show, show_interval, show_probability
+from bayesmeta.plots.ratio_ticks import ratio_ticks
 
 
 @pytest.mark.parametrize(
