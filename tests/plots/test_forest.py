@@ -103,8 +103,6 @@ def test_the_good_direction_is_named_on_its_side(bcg, bcg_axes):
     assert "favours treated →" in texts_of(bm.plots.forest(replace(bcg, better="higher")))
     without = texts_of(bm.plots.forest(replace(bcg, better=None)))
     assert not any("favours" in text for text in without)
-        "favours" in text for text in texts_of(bm.plots.forest(replace(bcg, better=None)))
-    )
 
 
 def test_an_interval_that_leaves_the_axis_ends_in_an_arrow(bcg, bcg_axes):
