@@ -61,7 +61,7 @@ def reanalyse(
     >>> row = bm.load_published("zhou_2019_lupus_nephritis")[0]
     >>> result = reanalyse(model, row.printed, outcome=row.outcome)
     >>> result.to_frame()[["road", "natural_estimate"]].round(2).values.tolist()
-    [['published', 2.41], ['exact', 2.41]]
+    [['published', 2.41], ['exact', 2.39]]
     """
     model = replace(model, likelihood=NormalLikelihood())
     found: Posterior | str
