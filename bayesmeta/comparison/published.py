@@ -1,5 +1,6 @@
 """What a publication prints for an outcome: numbers as texts, as they were printed."""
 
+import math
 from typing import cast, get_args
 
 from bayesmeta.comparison.section import Section
@@ -8,6 +9,13 @@ from bayesmeta.published.results import available_published, load_published
 from bayesmeta.published.row import PublishedModel, PublishedRow
 from bayesmeta.studies.refusal import did_you_mean
 
+_POSSIBLE = {  # values of numbers whose scale is known
+    "p": (0.0, 1.0),
+    "q": (0.0, math.inf),
+    "q_p": (0.0, 1.0),
+    "i2": (0.0, 100.0),
+    "tau2": (0.0, math.inf),
+}
 _AS_PRINTED = "digits and < carry information that a number loses"
 
 
@@ -81,7 +89,12 @@ def _read_interval(section: Section) -> tuple[Printed, Printed] | None:
 
 def _as_printed(section: Section, key: str, text: str) -> Printed | None:
     try:
-        return Printed.parse(text)
+        printed = Printed.parse(text)
     except ValueError as error:
         section.fault(key, str(error), "Write it as printed, with a decimal point.")
         return None
+    low, high = _POSSIBLE.get(key, (-math.inf, math.inf))
+    if not low <= printed.value <= high:
+        what = f"below {low:g}" if printed.value < low else f"above {high:g}"
+        section.fault(key, what, "Write it as the publication prints it.")
+    return printed

@@ -199,6 +199,9 @@ def _verdict_lines(result: CrossCheck, sampled: bool) -> "Iterator[Text]":
             "ok      " if verdict.ok else "FAILED  ", style="green" if verdict.ok else "red"
         )
         yield mark.append(f"{verdict.subject}: {verdict.text}", style="default")
+    if not result.verdicts:
+        yield Text("Verdict: not analysed, for the reason given.", style="bold")
+        return
     failed = sum(not verdict.ok for verdict in result.verdicts)
     told = f"{failed} of {len(result.verdicts)} checks failed" if failed else "every check passed"
     left_out = "" if sampled else "; NUTS was left out"
