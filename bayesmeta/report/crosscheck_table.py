@@ -87,7 +87,7 @@ def _null(measure: Measure) -> str:
 def _question(result: CrossCheck) -> str:
     """Name the column of a probability: of benefit, where the good direction is known."""
     if result.better is not None:
-        return "P(benefit)"
+        return "benefit"
     return f"P({result.measure.name}<{_null(result.measure)})"
 
 
@@ -180,7 +180,8 @@ def _caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
         yield f"Posterior: median, equal-tailed interval. {_of_spread(result)}"
     if result.better is not None:
         side = "below" if result.better == "lower" else "above"
-        yield f"Benefit: {result.measure.name} {side} {_null(result.measure)}."
+        null = _null(result.measure)
+        yield f"benefit: posterior probability of {result.measure.name} {side} {null}."
     if sampled:
         yield (
             "z: largest difference from the exact posterior over mean, SD, 2.5% and 97.5% quantile"
