@@ -39,6 +39,23 @@ def test_exchanged_numbers_give_the_density_of_the_other_data(likelihood):
     assert_allclose(density_at(lifted, points), want, rtol=CLOSED)
 
 
+@pytest.mark.parametrize("likelihood", MODELS)
+def test_one_study_draws_with_a_model_compiled_for_another_as_with_its_own(likelihood, monkeypatch):
+    one, other = (BCG.drop(*(set(BCG.studies) - {name})) for name in BCG.studies[:2])
+    model = MODELS[likelihood]
+
+    def draw(data):
+        return bm.fit(model, data, engine="nuts", rng=1, draws=50, tune=100).mu.draws
+
+    monkeypatch.setattr(reuse, "_compiled", reuse.OrderedDict())
+    own, first = draw(other), draw(one)
+    assert len(reuse._compiled) == 1
+    monkeypatch.setattr(reuse, "_compiled", reuse.OrderedDict())
+    assert_allclose(draw(one), first, rtol=CLOSED)
+    assert_allclose(draw(other), own, rtol=CLOSED)
+    assert np.abs(own - first).max() > 0.01
+
+
 def test_a_model_is_compiled_once_for_all_data_of_a_size_and_again_for_another_prior(monkeypatch):
     import nutpie
 
