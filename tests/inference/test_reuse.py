@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.nuts]
 
 BCG = bm.load("bcg")
 ONE, OTHER = BCG.drop(BCG.studies[0]), BCG.drop(BCG.studies[1])
+SINGLE = tuple(BCG.drop(*(set(BCG.studies) - {name})) for name in BCG.studies[:2])
 MODELS = {"normal": normal_model(WIDE, HALF, "OR"), "binomial": binomial_model()}
 
 
@@ -23,11 +24,12 @@ def density_at(model, points):
     return [float(function(point)) for point in points]
 
 
+@pytest.mark.parametrize("tables", [(ONE, OTHER), SINGLE], ids=["twelve studies", "one study"])
 @pytest.mark.parametrize("likelihood", MODELS)
-def test_exchanged_numbers_give_the_density_of_the_other_data(likelihood):
-    one, other = (build_pymc_model(MODELS[likelihood].bind(data)) for data in (ONE, OTHER))
-    lifted, _ = lift_constants(one, 12)
-    _, numbers = lift_constants(other, 12)
+def test_exchanged_numbers_give_the_density_of_the_other_data(likelihood, tables):
+    one, other = (build_pymc_model(MODELS[likelihood].bind(data)) for data in tables)
+    lifted, _ = lift_constants(one, tables[0].k)
+    _, numbers = lift_constants(other, tables[1].k)
     rng = np.random.default_rng(1)
     start = other.initial_point()
     points = [{k: v + rng.normal(0, 0.5, np.shape(v)) for k, v in start.items()} for _ in range(3)]
@@ -41,7 +43,7 @@ def test_exchanged_numbers_give_the_density_of_the_other_data(likelihood):
 
 @pytest.mark.parametrize("likelihood", MODELS)
 def test_one_study_draws_with_a_model_compiled_for_another_as_with_its_own(likelihood, monkeypatch):
-    one, other = (BCG.drop(*(set(BCG.studies) - {name})) for name in BCG.studies[:2])
+    one, other = SINGLE
     model = MODELS[likelihood]
 
     def draw(data):
