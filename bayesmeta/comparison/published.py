@@ -4,8 +4,9 @@ import math
 from typing import cast, get_args
 
 from bayesmeta.comparison.section import Section
+from bayesmeta.errors import StudyTableError
 from bayesmeta.printed import Printed
-from bayesmeta.published.results import available_published, load_published
+from bayesmeta.published.results import load_published
 from bayesmeta.published.row import PublishedModel, PublishedRow
 from bayesmeta.studies.refusal import did_you_mean
 
@@ -47,11 +48,12 @@ def _bundled_row(outcome: Section) -> PublishedRow | None:
     """Find a row by the names of its publication and of itself, such as "zhou_2019/zhou-2-15"."""
     name = outcome.text("published", "zhou_2019_lupus_nephritis/zhou-2-15") or ""
     publication, _, row_id = name.rpartition("/")
-    if publication not in available_published():
-        fix = did_you_mean(publication, tuple(available_published()))
-        outcome.fault("published", "no bundled publication has this name", fix)
+    try:
+        rows = {row.row_id: row for row in load_published(publication)}
+    except StudyTableError as error:
+        for problem in error.problems:
+            outcome.fault("published", problem.what, problem.fix)
         return None
-    rows = {row.row_id: row for row in load_published(publication)}
     if row_id not in rows:
         fix = did_you_mean(row_id, tuple(rows))
         outcome.fault("published", "not a row of this publication", fix)
