@@ -170,7 +170,9 @@ def build_pymc_model(bound: BoundModel) -> "pm.Model":
     import pymc as pm
 
     model = bound.model
-    unit = 2.0 ** round(math.log2(bound.unit))  # coarse, so that outcomes share a compiled model
+    unit = 8.0 ** round(
+        math.log2(bound.unit) / 3
+    )  # coarse, so that outcomes share what is compiled
     with pm.Model(coords={"study": list(bound.studies)}) as stated:
         tau = softened_sd(model.heterogeneity, unit)
         mu = whitened_mean(model.effect, tau, bound.data.y, bound.data.se)
