@@ -1,5 +1,6 @@
 """The plane of (mu, tau) nodes of a grid fit, where it lies, and the posterior on it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,16 +8,20 @@ import numpy as np
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
-from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range
+from bayesmeta.inference.quadrature import LOWEST_CHECKED, SinhMap, SupportMap, find_range
 from bayesmeta.inference.spread import Mixed, build_integral
+from bayesmeta.inference.tables import Tables
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
-BEND = 3.0  # conditional SDs of mu after which its nodes begin to spread exponentially
-_FIRST_MU = 45
-_TAU_STEP = 0.08  # first spacing on the line of tau
+BEND = 5.0  # conditional SDs of mu after which its nodes begin to spread exponentially
+_FIRST_MU = 37
+_REACH = 1.15  # times as far as a normal density of mu falls by DROP
+_LEAST_TAU, _MOST_TAU = 33, 193  # nodes of the first line of tau
+_SCAN = 513  # points at which a normal approximation shows where tau lies, and how smooth it is
+_SMOOTH = 1e-10  # accepted spectrum of that approximation at the nodes' highest frequencies
 DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
 _EDGE = 23.0  # log units below its maximum that it must have fallen at the ends of mu
 _LINE_DROP, _LINE_EDGE = 31.0, 29.0  # the same for the line of tau, whose tails are longer
@@ -115,9 +120,10 @@ class Surface:
     leak: float
 
     @property
-    def tables(self) -> StudyIntegral:
+    def tables(self) -> Tables:
         """The tables of log g_i that were used."""
-        return self.integral.tables if isinstance(self.integral, Mixed) else self.integral
+        inner = self.integral.integral if isinstance(self.integral, Mixed) else self.integral
+        return inner.tables
 
     @property
     def pairs(self) -> tuple[FloatArray, FloatArray]:
@@ -164,8 +170,8 @@ class _Rough:
         return mean, 1 / np.sqrt(precision), -0.5 * misfit
 
 
-def first_plane(bound: BoundModel) -> Plane:
-    """Lay the first plane by the normal approximation; `move_ranges` corrects it."""
+def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
+    """Lay the first plane by the normal approximation; `move_ranges` and `refine` correct it."""
     rough, prior = _Rough.of(bound), bound.model.heterogeneity
     of_tau, v_low, v_high, n_tau = None, 0.0, 0.0, 1
     tau = np.array([prior.support[0]])
@@ -178,15 +184,17 @@ def first_plane(bound: BoundModel) -> Plane:
             tau = coordinate.point(v)
             return rough.given(tau)[2] + prior.logpdf(tau) + coordinate.log_slope(v)
 
-        begin, end, limit = coordinate.scan
-        ends = find_range(log_f, np.array(begin), np.array(end), lowest=begin, highest=limit)
-        v_low, v_high = map(float, ends)
-        n_tau = 2 * int(np.clip((v_high - v_low) / _TAU_STEP / 2, 26, 96)) + 1
+        def tilted(v: FloatArray) -> FloatArray:
+            tilt = tails.highest_moment * np.log(np.maximum(coordinate.point(v), 1e-300))
+            out: FloatArray = log_f(v)[..., None] + np.stack([np.zeros_like(v), tilt], axis=-1)
+            return out
+
+        v_low, v_high, n_tau = _lay_line(tilted, coordinate)
         v = np.linspace(v_low, v_high, n_tau)
         tau, density = coordinate.point(v), log_f(v)
         gap = density.max() - density
     center, scale, _ = rough.given(tau)
-    reach = 1.3 * np.sqrt(2 * np.maximum(DROP - gap, 4.0))
+    reach = _REACH * np.sqrt(2 * np.maximum(DROP - gap, 4.0))
     low, high = bound.model.effect.support
     known = isinstance(bound.model.effect, Fixed)
     of_mu: SinhMap | SupportMap | None
@@ -207,6 +215,28 @@ def first_plane(bound: BoundModel) -> Plane:
         v_low=v_low, v_high=v_high, n_tau=n_tau, of_tau=of_tau, known_tau=float(tau[0]),
         x_low=x_low, x_high=x_high, n_mu=1 if known else _FIRST_MU, of_mu=of_mu, known_mu=low,
     )  # fmt: skip
+
+
+def _lay_line(
+    log_f: Callable[[FloatArray], FloatArray], coordinate: SupportMap
+) -> tuple[float, float, int]:
+    """Give ends of the line of tau, and nodes enough for `log_f` (point, integrand) if it is all.
+
+    The nodes' highest frequencies must lie where the spectrum of the first integrand is negligible.
+    """
+    begin, end, limit = coordinate.scan
+    ends = find_range(log_f, np.array(begin), np.array(end), lowest=begin, highest=limit)
+    v = np.linspace(float(ends[0]), float(ends[1]), _SCAN)
+    height = log_f(v)
+    height = height - height.max(axis=0)
+    kept = np.flatnonzero((height > -_LINE_DROP - 2).any(axis=1))
+    low, high = max(kept[0] - 1, 0), min(kept[-1] + 1, _SCAN - 1)
+    mass = np.exp(height[:, 0])
+    spectrum = np.abs(np.fft.rfft(mass, 4 * _SCAN)) / mass.sum()
+    highest = np.flatnonzero(spectrum > _SMOOTH)[-1] / (4 * _SCAN)  # cycles per point
+    nodes = (high - low) * highest * 2 / LOWEST_CHECKED + 1
+    n_tau = 2 * int(np.clip(nodes, _LEAST_TAU, _MOST_TAU) / 2) + 1
+    return float(v[low]), float(v[high]), n_tau
 
 
 def evaluate_plane(
@@ -272,7 +302,11 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
     if same_v and np.array_equal(x_low, plane.x_low) and np.array_equal(x_high, plane.x_high):
         return None
     moved = replace(plane, x_low=x_low, x_high=x_high)
-    return moved if same_v else _move_line(moved, float(v_low[0]), float(v_high[0]), plane.n_tau)
+    if same_v:
+        return moved
+    steps = (v_high[0] - v_low[0]) / plane.v_step  # as far apart as they were
+    n_tau = 1 + 2 * max(int(np.ceil(steps / 2)), _LEAST_TAU // 2)
+    return _move_line(moved, float(v_low[0]), float(v_high[0]), n_tau)
 
 
 def _fit_range(
@@ -297,8 +331,14 @@ def _fit_range(
     at_high = (height[:, -1] > -edge) & (high < highest)
     new_low = np.where(few & ~at_low, low + step * np.maximum(first - 2, 0), low)
     new_high = np.where(few & ~at_high, low + step * np.minimum(last + 2, points - 1), high)
-    new_low = np.where(at_low, np.maximum(low - 0.4 * width, lowest), new_low)
-    new_high = np.where(at_high, np.minimum(high + 0.4 * width, highest), new_high)
+    more_low, more_high = (
+        np.clip(
+            1.2 * step * (end + drop) / np.maximum(inner - end, 1e-3), 0.05 * width, 0.4 * width
+        )
+        for end, inner in ((height[:, 0], height[:, 1]), (height[:, -1], height[:, -2]))
+    )  # as far as the last step's fall suggests
+    new_low = np.where(at_low, np.maximum(low - more_low, lowest), new_low)
+    new_high = np.where(at_high, np.minimum(high + more_high, highest), new_high)
     return new_low, new_high
 
 
@@ -315,10 +355,30 @@ def _move_line(plane: Plane, v_low: float, v_high: float, n_tau: int) -> Plane:
     )
 
 
-def refine(plane: Plane, more_tau: bool, more_mu: bool) -> Plane:
-    """Narrow the spacing of tau, of mu, or of both by about a third."""
-    if more_mu and plane.of_mu is not None:
-        plane = replace(plane, n_mu=plane.n_mu + 2 * (plane.n_mu // 4))
-    if more_tau and plane.of_tau is not None:
-        plane = _move_line(plane, plane.v_low, plane.v_high, plane.n_tau + 2 * (plane.n_tau // 4))
+def refine(plane: Plane, in_tau: float, in_mu: float, *, wanted: float) -> Plane:
+    """Narrow the spacings of tau and of mu where their errors are above what is wanted.
+
+    An error falls exponentially with the number of nodes, which is foreseen from its size.
+    """
+    grow_tau, grow_mu = (
+        float(np.clip(_grow(error, wanted), 1.25, 2.0)) if error > wanted else 1.0
+        for error in (in_tau, in_mu)
+    )
+    if grow_mu > 1 and plane.of_mu is not None:
+        plane = replace(plane, n_mu=1 + 2 * round(grow_mu * plane.n_mu / 2))
+    if grow_tau > 1 and plane.of_tau is not None:
+        n_tau = 1 + 2 * round(grow_tau * plane.n_tau / 2)
+        plane = _move_line(plane, plane.v_low, plane.v_high, n_tau)
     return plane
+
+
+def foresee_nodes(plane: Plane, in_tau: float, in_mu: float, *, wanted: float) -> float:
+    """Nodes of (tau, mu) that it will take, about, to bring both errors to what is wanted."""
+    return plane.n_tau * _grow(in_tau, wanted) * plane.n_mu * _grow(in_mu, wanted)
+
+
+def _grow(error: float, wanted: float) -> float:
+    """Say how many times as many nodes `wanted` asks for, and a little more."""
+    if error <= wanted:
+        return 1.0
+    return float((np.log(wanted / 10) / np.log(min(error, 0.9))) ** 0.75)
