@@ -28,13 +28,11 @@ from bayesmeta.inference.plane import (
     Surface,
     evaluate_plane,
     first_plane,
-    foresee_nodes,
-    move_ranges,
-    refine,
 )
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
+from bayesmeta.inference.replan import foresee_nodes, move_ranges, refine
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.inference.tables import IndexArray
