@@ -23,18 +23,18 @@ import numpy as np
 from scipy.special import roots_hermite
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.graded_nodes import sum_graded
 from bayesmeta.inference.shared_nodes import RESOLVED, SharedRow, group_rows, share_nodes
+from bayesmeta.inference.table_map import TABLE_BEND, TableMap
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
-_BEND = 6.0  # standard errors after which a study's nodes begin to spread exponentially
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
 _TABLE_ERROR = 3e-9  # largest error of the tables' interpolants, summed over studies
 _UNDERFLOW = 1e-200  # sums below it are taken again relative to their largest term
 _MISFIT = 60.0  # see `StudyIntegral.build`
-_CROWDED = 1e-9  # unit of a map about a rough point, in standard errors
 _CHUNK = 1 << 15  # products (pair, study, node) held at once: 256 kB, within the cache
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
@@ -73,8 +73,8 @@ class StudyIntegral:
     bound : BoundModel
     center, scale : (study,)
         A study's estimate and standard error, about.
-    origin, unit : (study,)
-        Of the table's map: the same, but where a likelihood is rough at a point (see `_maps`).
+    lines : TableMap
+        The table's map between theta and x.
     first, step : (study,)
         First node and spacing of the table in x.
     log_g : (study, node)
@@ -88,8 +88,7 @@ class StudyIntegral:
     bound: BoundModel
     center: FloatArray
     scale: FloatArray
-    origin: FloatArray
-    unit: FloatArray
+    lines: TableMap
     first: FloatArray
     step: FloatArray
     log_g: FloatArray
@@ -127,17 +126,17 @@ class StudyIntegral:
             spread = np.where(vanishing, 1.3 * width, tau[:, None])
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(side * np.maximum(furthest, 0.0) + side * 0.5 * scale)
-        origin, unit = _maps(bound)
-        to_line = [_BEND * np.arcsinh((center + end - origin) / (_BEND * unit)) for end in ends]
-        return cls._tabulate(bound, *to_line)
+        lines = TableMap.of(bound.data)
+        return cls._tabulate(bound, *(lines.line(center + end) for end in ends))
 
     @classmethod
     def _tabulate(cls, bound: BoundModel, first: FloatArray, last: FloatArray) -> "StudyIntegral":
         center, scale = bound.data.y, bound.data.se
-        origin, unit = _maps(bound)
+        lines = TableMap.of(bound.data)
+        column = lines.take(np.arange(len(center))[:, None])
         ends = getattr(bound.data, "ends", None)
         if ends is not None:  # not beyond the bounds of the measure
-            low, high = _BEND * np.arcsinh((ends.T - origin) / (_BEND * unit))
+            low, high = lines.line(ends.T)
             first, last = np.maximum(first, low), np.minimum(last, high)
         step = _STEP
         for _ in range(9):
@@ -145,7 +144,7 @@ class StudyIntegral:
             nodes = 2 * max(half, 8) + 1
             spacing = (last - first) / (nodes - 1)
             x = first[:, None] + spacing[:, None] * np.arange(nodes)
-            theta = _from_line(x, origin[:, None], unit[:, None])
+            theta = column.point(x)
             log_g = bound.model.likelihood.log_g(bound.data, theta)
             taylor, error = _interpolate(log_g)
             if error * len(center) <= _TABLE_ERROR:
@@ -153,8 +152,7 @@ class StudyIntegral:
                     bound=bound,
                     center=center,
                     scale=scale,
-                    origin=origin,
-                    unit=unit,
+                    lines=lines,
                     first=first,
                     step=spacing,
                     log_g=log_g,
@@ -170,7 +168,9 @@ class StudyIntegral:
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
         last = self.first + self.step * (self.log_g.shape[1] - 1)
-        more = np.minimum(0.3 * (last - self.first), _BEND)  # about three times as far, at most
+        more = np.minimum(
+            0.3 * (last - self.first), TABLE_BEND
+        )  # about three times as far, at most
         first = np.where(short[:, 0], self.first - more, self.first)
         return self._tabulate(self.bound, first, np.where(short[:, 1], last + more, last))
 
@@ -219,15 +219,19 @@ class StudyIntegral:
                 check=check,
             )
         self._sum_shared(mu, rows, log_l, leak)
-        shared = np.zeros(len(mu), dtype=bool)
+        done = sum_graded(self, mu, tau, log_l, leak, check=check)
+        kept = log_l.copy(), leak.copy()
+        shared = done.all(axis=1)
         for row in rows:
             shared[row.pairs] = True
         left = np.flatnonzero(~shared)
         narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
-        narrow[left] = self._unresolved(self._spacing(2), mu[left], tau[left])
+        narrow[left] = self._unresolved(2, mu[left], tau[left])
         wide = left[~narrow[left].all(axis=1)]
         log_l[wide], leak[wide] = self._sum_nodes(mu[wide], tau[wide], stride=1 if check else 2)
-        finer[left] = narrow[left] & ~self._unresolved(self._spacing(1), mu[left], tau[left])
+        log_l[done], leak[done] = kept[0][done], kept[1][done]
+        narrow &= ~done
+        finer[left] = narrow[left] & ~self._unresolved(1, mu[left], tau[left])
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
         about = narrow & ~finer
         tiny = tau[:, None] < 0.05 * self.scale
@@ -254,8 +258,8 @@ class StudyIntegral:
         All terms are positive, so that the sums keep relative accuracy unless they underflow.
         """
         top = self.log_g.max(axis=1)
-        theta_end = np.stack(self._ends, axis=1)  # (study, 2)
-        weight_end = self._nodes(1)[1][:, [0, -1]] - top[:, None]
+        theta_end = np.stack(self.ends_of_tables, axis=1)  # (study, 2)
+        weight_end = self.log_weight_of_ends - top[:, None]
         study = np.arange(len(self.center))
         for group in group_rows(rows):
             step = group[0].step
@@ -284,10 +288,20 @@ class StudyIntegral:
         return not powers and getattr(self.bound.data, "measure", "OR") == "OR"
 
     @property
-    def _ends(self) -> tuple[FloatArray, FloatArray]:
+    def log_weight_of_ends(self) -> FloatArray:
+        """Log(g dtheta) at the first and last node of each table, (study, 2)."""
+        return self._nodes(1)[1][:, [0, -1]]
+
+    @property
+    def nodes_of_tables(self) -> tuple[FloatArray, FloatArray]:
+        """Theta and log(g dtheta) at the nodes, (study, node) each."""
+        return self._nodes(1)
+
+    @property
+    def ends_of_tables(self) -> tuple[FloatArray, FloatArray]:
         """First and last theta of each table, (study,)."""
         last = self.first + self.step * (self.log_g.shape[1] - 1)
-        low, high = (_from_line(x, self.origin, self.unit) for x in (self.first, last))
+        low, high = (self.lines.point(x) for x in (self.first, last))
         return low, high
 
     def _sum_nodes(
@@ -347,21 +361,16 @@ class StudyIntegral:
         moved = np.abs(self.sum(mu, tau, check=True).total - total)
         return float((moved * weight).max()) + self.table_error * len(self.center)
 
-    def _spacing(self, stride: int) -> FloatArray:
-        """Distance of the summed nodes at each study's centre, (study,)."""
-        out: FloatArray = stride * self.step * self.unit
-        return out
-
     def _nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
         """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
         x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
-        theta = _from_line(x, self.origin[:, None], self.unit[:, None])
-        slope = np.log(np.cosh(x / _BEND))
-        spacing = np.log(self._spacing(stride))[:, None]
-        return theta, self.log_g[:, ::stride] + slope + spacing
+        lines = self.lines.take(np.arange(len(self.center))[:, None])
+        theta = lines.point(x)
+        log_step = np.log(stride * self.step)[:, None]
+        return theta, self.log_g[:, ::stride] + log_step - np.log(lines.slopes(theta)[0])
 
-    def _unresolved(self, spacing: FloatArray, mu: FloatArray, tau: FloatArray) -> BoolArray:
-        """Pairs and studies whose integrand is narrower than the nodes are apart, (pair, study).
+    def _unresolved(self, stride: int, mu: FloatArray, tau: FloatArray) -> BoolArray:
+        """Pairs and studies whose integrand is narrower than every `stride`-th node, (pair, study).
 
         The nodes are furthest apart far from a study's centre, so the peak is first taken further
         out than a normal approximation puts it. Where the nodes do not resolve it there, narrow
@@ -372,15 +381,15 @@ class StudyIntegral:
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
         peak = self.center + share * (mu[:, None] - self.center)
-        away = np.maximum(np.abs(peak - self.origin), np.abs(self.center - self.origin))
-        z = away / (_BEND * self.unit)
-        narrow = spacing * np.hypot(1, z) > RESOLVED * width
+        spacing = stride * self.step
+        per_unit = np.minimum(*(self.lines.plain.slopes(at)[0] for at in (peak, self.center)))
+        narrow = spacing > RESOLVED * width * per_unit
         pair, study = np.nonzero(narrow & (tau > 0.8 * self.scale))
         if len(pair):
             own = np.broadcast_to(tau, narrow.shape)[pair, study]
             peak, width_there = self.find_peak(mu[pair], own, study)
-            z = (peak - self.origin[study]) / (_BEND * self.unit[study])
-            narrow[pair, study] = spacing[study] * np.hypot(1, z) > RESOLVED * width_there
+            per_unit = self.lines.plain.take(study).slopes(peak)[0]
+            narrow[pair, study] = spacing[study] > RESOLVED * width_there * per_unit
         return narrow
 
     def find_peak(
@@ -441,7 +450,7 @@ class StudyIntegral:
 
         tau (pair,), or (pair, study) where the studies have their own.
         """
-        return self._unresolved(self._spacing(1), mu, tau)
+        return self._unresolved(1, mu, tau)
 
     def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Log g at theta (study, node), and whether it is beyond the table."""
@@ -476,8 +485,9 @@ class StudyIntegral:
             row, share = np.arange(len(m)), steps - below
             line = (1 - share) * mass[row, below] + share * mass[row, below + 1]
             x = self.first[i] + self.step[i] * steps
-            at = _from_line(x, self.origin[i], self.unit[i])
-            slope = np.log(np.cosh(x / _BEND) * self.step[i] * self.unit[i])
+            lines = self.lines.take(i)
+            at = lines.point(x)
+            slope = np.log(self.step[i] / lines.slopes(at)[0])
             exact = self.value(at, i) + slope - 0.5 * ((at - m) / t) ** 2 - top
             draw[part] = at
             ratio[part] = np.where(inside, np.exp(exact) / line, 0.0)
@@ -485,24 +495,25 @@ class StudyIntegral:
 
     def _locate(
         self, theta: FloatArray, study: IndexArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Where theta lies in the tables.
 
-        Gives Taylor coefficients (..., 8), the offset in steps from their centre, the distance
-        from the study's centre in bends, and how many steps theta is beyond the table.
+        Gives Taylor coefficients (..., 8), the offset in steps from their centre, and how many
+        steps theta is beyond the table.
         """
-        away = (theta - self.origin[study]) / (_BEND * self.unit[study])
-        steps = (_BEND * np.arcsinh(away) - self.first[study]) / self.step[study]
+        steps = (self.lines.take(study).line(theta) - self.first[study]) / self.step[study]
         intervals = self.log_g.shape[1] - 1
         inside = np.clip(steps, 0, intervals)
         interval = np.minimum(inside.astype(np.intp), intervals - 1)
         return (
-            self.taylor[study * intervals + interval], inside - interval - 0.5, away, steps - inside
-        )  # fmt: skip
+            self.taylor[study * intervals + interval],
+            inside - interval - 0.5,
+            steps - inside,
+        )
 
     def _value(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Log g by its interpolant, straight on beyond the table; and how far beyond theta is."""
-        c, u, _, beyond = self._locate(theta, study)
+        c, u, beyond = self._locate(theta, study)
         f: FloatArray = c[..., 7]
         for power in range(6, -1, -1):
             f = f * u + c[..., power]
@@ -512,28 +523,14 @@ class StudyIntegral:
 
     def _slopes(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """First and second derivatives of log g in theta."""
-        c, u, away, beyond = self._locate(theta, study)
+        c, u, beyond = self._locate(theta, study)
         d1, d2 = _derivative(c, u), np.zeros_like(u)
         for power in range(7, 1, -1):
             d2 = d2 * u + power * (power - 1) * c[..., power]
         d2 = np.where(beyond == 0, d2, 0.0)
-        scale, step, cosh = self.unit[study], self.step[study], np.hypot(1, away)
-        slope = d1 / (scale * step * cosh)  # d theta = scale cosh(x / bend) d x
-        bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
-        return slope, bend
-
-
-def _maps(bound: BoundModel) -> tuple[FloatArray, FloatArray]:
-    """Origins and units of the studies' maps, (study,).
-
-    About the estimate, in standard errors; where the data mark a likelihood as rough at 0, about
-    0, in units so small that the nodes crowd there like a geometric series.
-    """
-    data = bound.data
-    rough = getattr(data, "rough", None)
-    if rough is None:
-        return data.y, data.se
-    return np.where(rough, 0.0, data.y), np.where(rough, _CROWDED * data.se, data.se)
+        per_unit, bent = self.lines.take(study).slopes(theta)
+        step = self.step[study]
+        return d1 / step * per_unit, d2 * (per_unit / step) ** 2 + d1 / step * bent
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
@@ -542,11 +539,6 @@ def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
     for power in range(7, 0, -1):
         d = d * u + power * c[..., power]
     return d
-
-
-def _from_line(x: FloatArray, center: FloatArray, scale: FloatArray) -> FloatArray:
-    out: FloatArray = center + scale * _BEND * np.sinh(x / _BEND)
-    return out
 
 
 def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float]:

@@ -8,6 +8,7 @@ from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range
+from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_zero, move_rows
 from bayesmeta.inference.spread import Mixed, build_integral
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
@@ -35,7 +36,7 @@ class Plane:
         Its map; None where tau is known.
     x_low, x_high : (tau,)
         The lines of mu; n_mu nodes each.
-    of_mu : SinhMap, SupportMap or None
+    of_mu : SinhMap, SupportMap, CrowdedMap or None
         Their map; None where mu is known.
     """
 
@@ -47,7 +48,7 @@ class Plane:
     x_low: FloatArray
     x_high: FloatArray
     n_mu: int
-    of_mu: SinhMap | SupportMap | None
+    of_mu: MuMap | None
     known_mu: float
 
     @property
@@ -181,6 +182,10 @@ def first_plane(bound: BoundModel) -> Plane:
         begin, end, limit = coordinate.scan
         ends = find_range(log_f, np.array(begin), np.array(end), lowest=begin, highest=limit)
         v_low, v_high = map(float, ends)
+        if v_high - v_low > 120 * _TAU_STEP:  # mostly empty
+            v = np.linspace(v_low, v_high, 400)
+            kept = np.flatnonzero(log_f(v) > log_f(v).max() - DROP - 6)
+            v_low, v_high = float(v[kept[0]]), float(v[kept[-1]])
         n_tau = 2 * int(np.clip((v_high - v_low) / _TAU_STEP / 2, 26, 96)) + 1
         v = np.linspace(v_low, v_high, n_tau)
         tau, density = coordinate.point(v), log_f(v)
@@ -189,7 +194,8 @@ def first_plane(bound: BoundModel) -> Plane:
     reach = 1.3 * np.sqrt(2 * np.maximum(DROP - gap, 4.0))
     low, high = bound.model.effect.support
     known = isinstance(bound.model.effect, Fixed)
-    of_mu: SinhMap | SupportMap | None
+    of_mu: MuMap | None
+    n_mu, least = _FIRST_MU, 0.5
     if known:
         of_mu, x_low, x_high = None, np.zeros(n_tau), np.zeros(n_tau)
     elif np.isinf(low):
@@ -198,14 +204,19 @@ def first_plane(bound: BoundModel) -> Plane:
         x_low = -x_high
     else:
         of_mu = SupportMap(low=low, high=high, unit=bound.unit)
-        begin, end, _ = of_mu.scan
+        crowded = crowd_at_zero(bound.data, of_mu, tau, scale)
+        if crowded is not None:
+            of_mu, n_mu, least = crowded, CROWDED_MU, 0.0
+        x_first, x_last, _ = of_mu.scan
         edges = [np.clip(c, low + 1e-12 * bound.unit, high) for c in
                  (center - reach * scale, center + reach * scale)]  # fmt: skip
-        x_low, x_high = (np.clip(of_mu.line(edge), begin, end) for edge in edges)
-        x_high = np.maximum(x_high, x_low + 0.5)
+        x_low, x_high = (
+            np.clip(of_mu.line(edge[:, None])[:, 0], x_first, x_last) for edge in edges
+        )
+        x_high = np.maximum(x_high, x_low + least)
     return Plane(
         v_low=v_low, v_high=v_high, n_tau=n_tau, of_tau=of_tau, known_tau=float(tau[0]),
-        x_low=x_low, x_high=x_high, n_mu=1 if known else _FIRST_MU, of_mu=of_mu, known_mu=low,
+        x_low=x_low, x_high=x_high, n_mu=1 if known else n_mu, of_mu=of_mu, known_mu=low,
     )  # fmt: skip
 
 
@@ -258,9 +269,7 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
         height = np.maximum(height, tilted - tilted.max())
     x_low, x_high = plane.x_low, plane.x_high
     if plane.of_mu is not None:
-        begin, end, _ = (
-            plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
-        )
+        begin, end, _ = (-700.0, 700.0, 0) if isinstance(plane.of_mu, SinhMap) else plane.of_mu.scan
         x_low, x_high = _fit_range(height, x_low, x_high, begin, end, drop=DROP, edge=_EDGE)
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
@@ -279,8 +288,8 @@ def _fit_range(
     height: FloatArray,
     low: FloatArray,
     high: FloatArray,
-    lowest: float,
-    highest: float,
+    lowest: FloatArray | float,
+    highest: FloatArray | float,
     *,
     drop: float,
     edge: float,
@@ -306,10 +315,7 @@ def _move_line(plane: Plane, v_low: float, v_high: float, n_tau: int) -> Plane:
     """Lay the same plane on another line of tau; its lines of mu are interpolated."""
     v = np.linspace(v_low, v_high, n_tau)
     x_low, x_high = (np.interp(v, plane.v, edge) for edge in (plane.x_low, plane.x_high))
-    of_mu = plane.of_mu
-    if isinstance(of_mu, SinhMap):
-        scale = np.exp(np.interp(v, plane.v, np.log(of_mu.scale)))
-        of_mu = replace(of_mu, center=np.interp(v, plane.v, of_mu.center), scale=scale)
+    of_mu = None if plane.of_mu is None else move_rows(plane.of_mu, plane.v, v)
     return replace(
         plane, v_low=v_low, v_high=v_high, n_tau=n_tau, x_low=x_low, x_high=x_high, of_mu=of_mu
     )
