@@ -31,8 +31,9 @@ from bayesmeta.inference.plane import (
 )
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
-from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
+from bayesmeta.inference.quadrature import cut_off, nyquist
 from bayesmeta.inference.replan import foresee_nodes, move_ranges, refine
+from bayesmeta.inference.rough import take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.inference.tables import IndexArray
@@ -128,7 +129,7 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
     plane, mass = surface.plane, surface.mass
     has_mean, has_sd = tails.has_moment(1), tails.has_moment(2)
     mu = replace(
-        _mu_marginal(plane, mass, None),
+        _mu_marginal(plane, plane.mu, mass, None),
         has_mean=tails.has_moment(1, of_mu=True),
         has_sd=tails.has_moment(2, of_mu=True),
     )
@@ -162,24 +163,21 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
 
 
 def _mu_marginal(
-    plane: Plane, mass: FloatArray, shift: FloatArray | None
+    plane: Plane, mu: FloatArray, mass: FloatArray, shift: FloatArray | None
 ) -> NormalMixture | SincDensity:
-    """Mu, with a component for each node of tau; `shift` (tau,) moves them."""
+    """Mu, its nodes `mu` (tau, mu), with a component for each node of tau; `shift` moves them."""
     if plane.of_mu is None:
-        means = plane.mu[:, 0] if shift is None else plane.mu[:, 0] + shift
+        means = mu[:, 0] if shift is None else mu[:, 0] + shift
         return NormalMixture(means=means, sds=np.zeros(len(means)), weights=mass[:, 0])
-    center = (mass * plane.mu).sum() / mass.sum()
-    spread = mass * (plane.mu - center) ** 2
+    center = (mass * mu).sum() / mass.sum()
+    spread = mass * (mu - center) ** 2
     # a row matters by its mass, or by what it adds to the variance
     matters = (mass / mass.sum() + spread / spread.sum()).sum(axis=1) > 1e-18
-    of_mu = plane.of_mu
-    if isinstance(of_mu, SinhMap):
-        of_mu = replace(of_mu, center=of_mu.center[matters], scale=of_mu.scale[matters])
     return SincDensity(
         start=plane.x_low[matters],
         step=plane.x_step[matters],
         masses=mass[matters],
-        coordinate=of_mu,
+        coordinate=take_rows(plane.of_mu, matters),
         shift=None if shift is None else shift[matters],
     )
 
@@ -250,14 +248,9 @@ def _shifted(
     order = np.repeat(rows, [len(shift) for shift, _ in rules])
     shift, weight = (np.concatenate(side) for side in zip(*rules, strict=True))
     moved = replace(plane, n_tau=len(order), x_low=plane.x_low[order], x_high=plane.x_high[order])
-    if isinstance(plane.of_mu, SinhMap):
-        of_mu = SinhMap(
-            center=plane.of_mu.center[order],
-            scale=plane.of_mu.scale[order],
-            bend=plane.of_mu.bend,
-        )
-        moved = replace(moved, of_mu=of_mu)
-    return _mu_marginal(moved, mass[order] * weight[:, None], shift)
+    if plane.of_mu is not None:
+        moved = replace(moved, of_mu=take_rows(plane.of_mu, order))
+    return _mu_marginal(moved, plane.mu[order], mass[order] * weight[:, None], shift)
 
 
 def _measure_error(

@@ -15,6 +15,10 @@ def find_peak(
     variance = tables.scale[study] ** 2
     e = tau * (tables.center[study] - mu) / (variance + tau**2)  # the normal approximation's
     low, high = np.full_like(mu, -np.inf), np.full_like(mu, np.inf)
+    domain = tables.lines.plain.domain
+    if domain is not None:
+        with np.errstate(over="ignore"):
+            low, high = ((bound - mu) / np.maximum(tau, 1e-300) for bound in domain)
     for _ in range(60):
         slope, bend = tables.slopes(mu + tau * e, study)
         pull = tau * slope - e  # decreasing in e for a log-concave g
@@ -46,8 +50,7 @@ def find_coarseness(tables: Tables, mu: FloatArray, tau: FloatArray) -> FloatArr
     variance, tau2 = tables.scale**2, tau**2
     share = np.minimum(1, 2 * variance / (variance + tau2))
     peak = tables.center + share * (mu[:, None] - tables.center)
-    far = np.abs(tables.center - tables.origin) > np.abs(peak - tables.origin)
-    spacing = tables.spacing_at(np.where(far, tables.center, peak), study)
+    spacing = np.maximum(*(tables.spacing_at(place, study) for place in (peak, tables.center)))
     width = normal_width(tables.scale, tau)
     out: FloatArray = spacing / np.maximum(width, 1e-300)
     pair, study = np.nonzero((2 * out > RESOLVED) & (tau > 0.8 * tables.scale))

@@ -12,14 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesmeta.errors import AccuracyError, NotExactError
+from bayesmeta.inference.crowded import CrowdedMap
 from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.peaks import find_peak
 from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
+from bayesmeta.inference.rough import NEAR_EFFECT, MuMap, take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
+from bayesmeta.inference.table_map import find_break
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.scales import FloatArray
 
@@ -92,8 +95,7 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
     if surface.plane.of_mu is None:
         return _find_at_known_mean(surface, tol)
     center, scale = _about(surface)
-    coordinate = SinhMap(center=center[:, None], scale=scale[:, None], bend=_BEND)
-    of_one = SinhMap(center=center, scale=scale, bend=_BEND)
+    coordinate, of_one = _lines(surface, center, scale)
     predictives = [_Predictive.of(surface, kernel) for kernel in study_kernels(surface)]
 
     def log_f(x: FloatArray) -> FloatArray:
@@ -103,8 +105,9 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
             inside = np.log(sum(predict.density(theta, value) for predict in predictives))
         return np.where(beyond, -1e300, np.maximum(inside + of_one.log_slope(x), -1e300))
 
-    edge = np.full(len(center), 5.5)
-    low, high = find_range(log_f, -edge, edge, points=33, drop=27.0)
+    edge = _BEND * np.sinh(5.5 / _BEND) * scale
+    ends = (of_one.line((center + side * edge)[:, None])[:, 0] for side in (-1, 1))
+    low, high = find_range(log_f, *ends, points=33, drop=27.0)
     nodes = 65
     while nodes <= 1100:
         step = (high - low) / (nodes - 1)
@@ -120,6 +123,23 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
             )
         nodes = 2 * nodes - 1
     raise AccuracyError(f"The density of a study effect did not settle with {nodes} nodes")
+
+
+def _lines(surface: Surface, center: FloatArray, scale: FloatArray) -> tuple[MuMap, MuMap]:
+    """Lines of the studies' effects, for one component each (study, 1, node), and (study, node)."""
+    plain = [
+        SinhMap(center=c, scale=s, bend=_BEND)
+        for c, s in ((center[:, None], scale[:, None]), (center, scale))
+    ]
+    found = find_break(surface.integral.bound.data)
+    if found is None:
+        return plain[0], plain[1]
+    near = NEAR_EFFECT * scale[:, None]  # other studies' breaks pass on to theta_i
+    one = np.ones_like(near)
+    return (
+        CrowdedMap(base=plain[0], near=near[..., None], weight=one[..., None], at=found[0]),
+        CrowdedMap(base=plain[1], near=near, weight=one, at=found[0]),
+    )
 
 
 def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMixture:
@@ -291,9 +311,8 @@ class _Predictive:
         plane = self.surface.plane
         t = self.rows[row]
         of_mu = plane.of_mu
-        if isinstance(of_mu, SinhMap):
-            of_mu = SinhMap(center=of_mu.center[t], scale=of_mu.scale[t], bend=of_mu.bend)
         assert of_mu is not None
+        of_mu = take_rows(of_mu, t)
         mu = theta[..., None] - shift
         steps = (of_mu.line(mu.reshape(-1)).reshape(mu.shape) - plane.x_low[t]) / plane.x_step[t]
         inside = (steps >= 0) & (steps <= plane.n_mu - 1)
