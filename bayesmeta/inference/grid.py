@@ -105,6 +105,12 @@ def _require_supported(bound: BoundModel) -> None:
             "Use normal random effects with a normal, flat or fixed effect prior (the Gaussian "
             'engine), or engine="nuts"'
         )
+    breaks = getattr(bound.data, "breaks", ())
+    if len(breaks) > 1:
+        raise NotExactError(
+            f"The likelihoods may bend at {', '.join(f'{b:g}' for b in breaks)}; the exact engine "
+            'takes one such point. Use smooth likelihoods, or engine="nuts"'
+        )
     low, high = bound.model.effect.support
     if np.isinf(low) and np.isfinite(high):
         raise NotExactError(

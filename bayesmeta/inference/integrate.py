@@ -347,6 +347,12 @@ class StudyIntegral:
         moved = np.abs(self.sum(mu, tau, check=True).total - total)
         return float((moved * weight).max()) + self.table_error * len(self.center)
 
+    @property
+    def at_ends(self) -> BoolArray:
+        """Whether a table reaches to where the study's data end, (study, 2)."""
+        ends = np.stack(self._ends, axis=1)
+        return np.asarray(np.abs(ends - self.bound.data.ends) < 1e-6 * self.scale[:, None])  # type: ignore[attr-defined]
+
     def _spacing(self, stride: int) -> FloatArray:
         """Distance of the summed nodes at each study's centre, (study,)."""
         out: FloatArray = stride * self.step * self.unit
@@ -368,6 +374,8 @@ class StudyIntegral:
         random effects go to the sum about the peak; for wide ones the peak itself is looked at.
         """
         tau = tau[:, None] if tau.ndim == 1 else tau
+        if _breaks(self.bound):
+            return self._unresolved_far(spacing, mu, tau)
         variance, tau2 = self.scale**2, tau**2
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
@@ -382,6 +390,21 @@ class StudyIntegral:
             z = (peak - self.origin[study]) / (_BEND * self.unit[study])
             narrow[pair, study] = spacing[study] * np.hypot(1, z) > RESOLVED * width_there
         return narrow
+
+    def _unresolved_far(self, spacing: FloatArray, mu: FloatArray, tau: FloatArray) -> BoolArray:
+        """Decide the same where nodes crowd about a break point: they resolve all that is near it.
+
+        The width is that of a normal approximation: of the likelihood's bend at its break point
+        nothing can be learnt.
+        """
+        variance, tau2 = self.scale**2, tau**2
+        shape = np.broadcast_shapes(tau.shape, (len(mu), len(self.scale)))
+        pair, study = np.indices(shape).reshape(2, -1)
+        own = np.broadcast_to(tau, shape)[pair, study]
+        peak = self.find_peak(mu[pair], own, study)[0].reshape(shape)
+        width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
+        z = (peak - self.origin) / (_BEND * self.unit)
+        return np.asarray(spacing * np.hypot(1, z) > RESOLVED * width)
 
     def find_peak(
         self, mu: FloatArray, tau: FloatArray, study: IndexArray
@@ -526,14 +549,24 @@ class StudyIntegral:
 def _maps(bound: BoundModel) -> tuple[FloatArray, FloatArray]:
     """Origins and units of the studies' maps, (study,).
 
-    About the estimate, in standard errors; where the data mark a likelihood as rough at 0, about
-    0, in units so small that the nodes crowd there like a geometric series.
+    About the estimate, in standard errors; where the data mark a likelihood as rough at 0, or
+    list a break point, about that, in units so small that the nodes crowd there like a geometric
+    series.
     """
     data = bound.data
+    breaks = _breaks(bound)
+    if breaks:
+        return np.full_like(data.y, breaks[0]), _CROWDED * data.se
     rough = getattr(data, "rough", None)
     if rough is None:
         return data.y, data.se
     return np.where(rough, 0.0, data.y), np.where(rough, _CROWDED * data.se, data.se)
+
+
+def _breaks(bound: BoundModel) -> tuple[float, ...]:
+    """Points of theta at which likelihoods may bend sharply."""
+    out: tuple[float, ...] = getattr(bound.data, "breaks", ())
+    return out
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:

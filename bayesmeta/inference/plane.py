@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
-from bayesmeta.inference.integrate import StudyIntegral
+from bayesmeta.inference.integrate import BoolArray, StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range
 from bayesmeta.inference.spread import Mixed, build_integral
@@ -15,7 +15,8 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 BEND = 3.0  # conditional SDs of mu after which its nodes begin to spread exponentially
-_FIRST_MU = 45
+CROWDED = 1e-4  # standard errors in which nodes begin to crowd about a break point of theta
+_FIRST_MU, _FIRST_MU_CROWDED = 45, 181
 _TAU_STEP = 0.08  # first spacing on the line of tau
 DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
 _EDGE = 23.0  # log units below its maximum that it must have fallen at the ends of mu
@@ -189,9 +190,16 @@ def first_plane(bound: BoundModel) -> Plane:
     reach = 1.3 * np.sqrt(2 * np.maximum(DROP - gap, 4.0))
     low, high = bound.model.effect.support
     known = isinstance(bound.model.effect, Fixed)
+    breaks = getattr(bound.data, "breaks", ())
+    n_mu = 1 if known else _FIRST_MU_CROWDED if breaks else _FIRST_MU
     of_mu: SinhMap | SupportMap | None
     if known:
         of_mu, x_low, x_high = None, np.zeros(n_tau), np.zeros(n_tau)
+    elif np.isinf(low) and breaks:
+        at, unit = np.full(n_tau, breaks[0]), np.full(n_tau, CROWDED * bound.unit)
+        of_mu = SinhMap(center=at, scale=unit, bend=BEND)
+        sides = (center - reach * scale, center + reach * scale)
+        x_low, x_high = (of_mu.line(side[:, None])[:, 0] for side in sides)
     elif np.isinf(low):
         of_mu = SinhMap(center=center, scale=scale, bend=BEND)
         x_high = BEND * np.arcsinh(reach / BEND)
@@ -205,7 +213,7 @@ def first_plane(bound: BoundModel) -> Plane:
         x_high = np.maximum(x_high, x_low + 0.5)
     return Plane(
         v_low=v_low, v_high=v_high, n_tau=n_tau, of_tau=of_tau, known_tau=float(tau[0]),
-        x_low=x_low, x_high=x_high, n_mu=1 if known else _FIRST_MU, of_mu=of_mu, known_mu=low,
+        x_low=x_low, x_high=x_high, n_mu=n_mu, of_mu=of_mu, known_mu=low,
     )  # fmt: skip
 
 
@@ -244,8 +252,20 @@ def evaluate_plane(
                 log_evidence=evidence,
                 leak=float(leak.sum()),
             )
-        integral = integral.extend(leak > _LEAK / leak.size)
+        short = leak > _LEAK / leak.size
+        _require_longer(integral, short)
+        integral = integral.extend(short)
     raise AccuracyError("The tables of the study likelihoods do not reach far enough")
+
+
+def _require_longer(integral: StudyIntegral | Mixed, short: BoolArray) -> None:
+    """Refuse where a table is `short` (study, 2) because the user's own ends there."""
+    tables = integral.tables if isinstance(integral, Mixed) else integral
+    refuse = getattr(tables.bound.data, "refuse_short", None)
+    if refuse is not None:
+        at_end = tables.at_ends & short
+        if at_end.any():
+            refuse(at_end)
 
 
 def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:

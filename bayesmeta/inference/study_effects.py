@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
 from bayesmeta.inference.marginals import NormalMixture
-from bayesmeta.inference.plane import Surface
+from bayesmeta.inference.plane import CROWDED, Surface
 from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
 from bayesmeta.inference.sinc import SincDensity
@@ -91,6 +91,13 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
     if surface.plane.of_mu is None:
         return _find_at_known_mean(surface, tol)
     center, scale = _about(surface)
+    edge = np.full(len(center), 5.5)
+    breaks = getattr(surface.integral.bound.data, "breaks", ())
+    if breaks:  # nodes crowd about the break point
+        edge = _BEND * np.arcsinh(
+            (np.abs(center - breaks[0]) + 8 * scale) / (_BEND * CROWDED * scale)
+        )
+        center, scale = np.full_like(center, breaks[0]), CROWDED * scale
     coordinate = SinhMap(center=center[:, None], scale=scale[:, None], bend=_BEND)
     of_one = SinhMap(center=center, scale=scale, bend=_BEND)
     predictives = [_Predictive.of(surface, kernel) for kernel in study_kernels(surface)]
@@ -102,8 +109,7 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
             inside = np.log(sum(predict.density(theta, value) for predict in predictives))
         return np.where(beyond, -1e300, np.maximum(inside + of_one.log_slope(x), -1e300))
 
-    edge = np.full(len(center), 5.5)
-    low, high = find_range(log_f, -edge, edge, points=33, drop=27.0)
+    low, high = find_range(log_f, -edge, edge, points=65 if breaks else 33, drop=27.0)
     nodes = 65
     while nodes <= 1100:
         step = (high - low) / (nodes - 1)
