@@ -12,9 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
-from bayesmeta.inference.bounded import CutMixture, cut_moments, cut_nodes
+from bayesmeta.inference.bounded import CutKernels, CutMixture, cut_kernels, cut_moments, cut_nodes
 from bayesmeta.inference.grid_draws import GridJoint
-from bayesmeta.inference.integrate import IndexArray
 from bayesmeta.inference.kernels import (
     BoolArray,
     Kernel,
@@ -37,6 +36,7 @@ from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_not
 from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
+from bayesmeta.inference.table_maps import IndexArray
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
@@ -191,7 +191,7 @@ def _mu_marginal(
 def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
     """theta_new: its kernels about the nodes of mu where these resolve them, else shifts of mu."""
     plane, form = surface.plane, surface.integral.bound.model.random_effects
-    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture] = []
+    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture | CutKernels] = []
     gap = spacing(plane, surface.mass)
     for kernel in new_kernels(surface):
         mass = surface.mass * np.exp(kernel.log_share[..., 0])
@@ -208,7 +208,9 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
         if sums:
             t, sds, shares = (np.array(column) for column in zip(*sums, strict=True))
             parts.append(_about_parts(plane, mass[t] * shares[:, None], t, sds))
-        if len(rows):
+        if isinstance(form, TruncatedRandomEffects) and len(rows) and plane.of_mu is not None:
+            parts.append(cut_kernels(surface, form, rows))
+        elif len(rows):
             parts.append(_shifted(plane, mass, rows, [rule for _, rule in split]))
     if isinstance(form, TruncatedRandomEffects):
         moments = cut_moments(surface, form)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmeta.inference.integrate import IndexArray, StudyIntegral
+from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.plane import Plane, Surface
 from bayesmeta.inference.posterior import Draws
 from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.spread import Mixed
+from bayesmeta.inference.table_maps import IndexArray
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray

@@ -24,20 +24,25 @@ from scipy.special import roots_hermite
 
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.shared_nodes import RESOLVED, SharedRow, group_rows, share_nodes
+from bayesmeta.inference.table_maps import (
+    BEND,
+    IndexArray,
+    Lines,
+    LogitLines,
+    lay_lines,
+    list_breaks,
+)
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
-_BEND = 6.0  # standard errors after which a study's nodes begin to spread exponentially
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
 _TABLE_ERROR = 3e-9  # largest error of the tables' interpolants, summed over studies
 _UNDERFLOW = 1e-200  # sums below it are taken again relative to their largest term
 _MISFIT = 60.0  # see `StudyIntegral.build`
-_CROWDED = 1e-9  # unit of a map about a rough point, in standard errors
 _CHUNK = 1 << 15  # products (pair, study, node) held at once: 256 kB, within the cache
 
-type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
@@ -73,8 +78,8 @@ class StudyIntegral:
     bound : BoundModel
     center, scale : (study,)
         A study's estimate and standard error, about.
-    origin, unit : (study,)
-        Of the table's map: the same, but where a likelihood is rough at a point (see `_maps`).
+    lines : Lines
+        Of the tables' maps (see `lay_lines`).
     first, step : (study,)
         First node and spacing of the table in x.
     log_g : (study, node)
@@ -88,8 +93,7 @@ class StudyIntegral:
     bound: BoundModel
     center: FloatArray
     scale: FloatArray
-    origin: FloatArray
-    unit: FloatArray
+    lines: Lines
     first: FloatArray
     step: FloatArray
     log_g: FloatArray
@@ -127,25 +131,26 @@ class StudyIntegral:
             spread = np.where(vanishing, 1.3 * width, tau[:, None])
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(side * np.maximum(furthest, 0.0) + side * 0.5 * scale)
-        origin, unit = _maps(bound)
-        to_line = [_BEND * np.arcsinh((center + end - origin) / (_BEND * unit)) for end in ends]
-        return cls._tabulate(bound, *to_line)
+        lines, study = lay_lines(bound), np.arange(len(center))
+        return cls._tabulate(bound, *(lines.line(center + end, study) for end in ends))
 
     @classmethod
     def _tabulate(cls, bound: BoundModel, first: FloatArray, last: FloatArray) -> "StudyIntegral":
         center, scale = bound.data.y, bound.data.se
-        origin, unit = _maps(bound)
+        lines, study = lay_lines(bound), np.arange(len(center))
         ends = getattr(bound.data, "ends", None)
         if ends is not None:  # not beyond the bounds of the measure
-            low, high = _BEND * np.arcsinh((ends.T - origin) / (_BEND * unit))
+            low, high = lines.line(ends.T, study)
             first, last = np.maximum(first, low), np.minimum(last, high)
+            if isinstance(lines, LogitLines):  # all of them, so that bounds cut nothing off
+                first, last = low, high
         step = _STEP
         for _ in range(9):
             half = int(np.ceil((last - first).max() / (2 * step)))
             nodes = 2 * max(half, 8) + 1
             spacing = (last - first) / (nodes - 1)
             x = first[:, None] + spacing[:, None] * np.arange(nodes)
-            theta = _from_line(x, origin[:, None], unit[:, None])
+            theta = lines.point(x, study[:, None])
             log_g = bound.model.likelihood.log_g(bound.data, theta)
             taylor, error = _interpolate(log_g)
             if error * len(center) <= _TABLE_ERROR:
@@ -153,8 +158,7 @@ class StudyIntegral:
                     bound=bound,
                     center=center,
                     scale=scale,
-                    origin=origin,
-                    unit=unit,
+                    lines=lines,
                     first=first,
                     step=spacing,
                     log_g=log_g,
@@ -170,7 +174,7 @@ class StudyIntegral:
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
         last = self.first + self.step * (self.log_g.shape[1] - 1)
-        more = np.minimum(0.3 * (last - self.first), _BEND)  # about three times as far, at most
+        more = np.minimum(0.3 * (last - self.first), BEND)  # about three times as far, at most
         first = np.where(short[:, 0], self.first - more, self.first)
         return self._tabulate(self.bound, first, np.where(short[:, 1], last + more, last))
 
@@ -224,10 +228,10 @@ class StudyIntegral:
             shared[row.pairs] = True
         left = np.flatnonzero(~shared)
         narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
-        narrow[left] = self._unresolved(self._spacing(2), mu[left], tau[left])
+        narrow[left] = self._unresolved(2, mu[left], tau[left])
         wide = left[~narrow[left].all(axis=1)]
         log_l[wide], leak[wide] = self._sum_nodes(mu[wide], tau[wide], stride=1 if check else 2)
-        finer[left] = narrow[left] & ~self._unresolved(self._spacing(1), mu[left], tau[left])
+        finer[left] = narrow[left] & ~self._unresolved(1, mu[left], tau[left])
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
         about = narrow & ~finer
         tiny = tau[:, None] < 0.05 * self.scale
@@ -287,8 +291,8 @@ class StudyIntegral:
     def _ends(self) -> tuple[FloatArray, FloatArray]:
         """First and last theta of each table, (study,)."""
         last = self.first + self.step * (self.log_g.shape[1] - 1)
-        low, high = (_from_line(x, self.origin, self.unit) for x in (self.first, last))
-        return low, high
+        study = np.arange(len(self.center))
+        return self.lines.point(self.first, study), self.lines.point(last, study)
 
     def _sum_nodes(
         self, mu: FloatArray, tau: FloatArray, *, stride: int
@@ -353,20 +357,18 @@ class StudyIntegral:
         ends = np.stack(self._ends, axis=1)
         return np.asarray(np.abs(ends - self.bound.data.ends) < 1e-6 * self.scale[:, None])  # type: ignore[attr-defined]
 
-    def _spacing(self, stride: int) -> FloatArray:
-        """Distance of the summed nodes at each study's centre, (study,)."""
-        out: FloatArray = stride * self.step * self.unit
-        return out
+    def _spacing(self, stride: int, theta: FloatArray, study: IndexArray) -> FloatArray:
+        """Distance of the summed nodes of the given studies at theta."""
+        return stride * self.step[study] * self.lines.slope(theta, study)
 
     def _nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
         """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
         x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
-        theta = _from_line(x, self.origin[:, None], self.unit[:, None])
-        slope = np.log(np.cosh(x / _BEND))
-        spacing = np.log(self._spacing(stride))[:, None]
-        return theta, self.log_g[:, ::stride] + slope + spacing
+        study = np.arange(len(self.center))[:, None]
+        theta = self.lines.point(x, study)
+        return theta, self.log_g[:, ::stride] + np.log(self._spacing(stride, theta, study))
 
-    def _unresolved(self, spacing: FloatArray, mu: FloatArray, tau: FloatArray) -> BoolArray:
+    def _unresolved(self, stride: int, mu: FloatArray, tau: FloatArray) -> BoolArray:
         """Pairs and studies whose integrand is narrower than the nodes are apart, (pair, study).
 
         The nodes are furthest apart far from a study's centre, so the peak is first taken further
@@ -374,37 +376,44 @@ class StudyIntegral:
         random effects go to the sum about the peak; for wide ones the peak itself is looked at.
         """
         tau = tau[:, None] if tau.ndim == 1 else tau
-        if _breaks(self.bound):
-            return self._unresolved_far(spacing, mu, tau)
+        if list_breaks(self.bound) or isinstance(self.lines, LogitLines):
+            return self._unresolved_at_peak(stride, mu, tau)
+        everyone = np.arange(len(self.center))
         variance, tau2 = self.scale**2, tau**2
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
         peak = self.center + share * (mu[:, None] - self.center)
-        away = np.maximum(np.abs(peak - self.origin), np.abs(self.center - self.origin))
-        z = away / (_BEND * self.unit)
-        narrow = spacing * np.hypot(1, z) > RESOLVED * width
+        gap = np.maximum(
+            self._spacing(stride, peak, everyone), self._spacing(stride, self.center, everyone)
+        )
+        narrow = np.asarray(gap > RESOLVED * width)
         pair, study = np.nonzero(narrow & (tau > 0.8 * self.scale))
         if len(pair):
             own = np.broadcast_to(tau, narrow.shape)[pair, study]
             peak, width_there = self.find_peak(mu[pair], own, study)
-            z = (peak - self.origin[study]) / (_BEND * self.unit[study])
-            narrow[pair, study] = spacing[study] * np.hypot(1, z) > RESOLVED * width_there
+            narrow[pair, study] = self._spacing(stride, peak, study) > RESOLVED * width_there
         return narrow
 
-    def _unresolved_far(self, spacing: FloatArray, mu: FloatArray, tau: FloatArray) -> BoolArray:
-        """Decide the same where nodes crowd about a break point: they resolve all that is near it.
+    def _unresolved_at_peak(self, stride: int, mu: FloatArray, tau: FloatArray) -> BoolArray:
+        """Decide the same where nodes crowd about a break point, or towards bounds.
 
-        The width is that of a normal approximation: of the likelihood's bend at its break point
-        nothing can be learnt.
+        They resolve all that is near it. The width is that of a normal approximation: of the
+        likelihood's bend at its break point nothing can be learnt.
         """
         variance, tau2 = self.scale**2, tau**2
-        shape = np.broadcast_shapes(tau.shape, (len(mu), len(self.scale)))
-        pair, study = np.indices(shape).reshape(2, -1)
-        own = np.broadcast_to(tau, shape)[pair, study]
-        peak = self.find_peak(mu[pair], own, study)[0].reshape(shape)
-        width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
-        z = (peak - self.origin) / (_BEND * self.unit)
-        return np.asarray(spacing * np.hypot(1, z) > RESOLVED * width)
+        everyone = np.arange(len(self.center))
+        places = [mu[:, None], self.center]  # the peak is between them
+        if isinstance(self.lines, LogitLines):
+            places = [np.full_like(self.center, 0.5)]
+        gap = np.max([self._spacing(stride, at, everyone) + 0 * tau for at in places], axis=0)
+        width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2)) + 0 * gap
+        narrow = np.asarray(gap > RESOLVED * width)
+        pair, study = np.nonzero(narrow)
+        if len(pair):
+            own = np.broadcast_to(tau, narrow.shape)[pair, study]
+            peak = self.find_peak(mu[pair], own, study)[0]
+            narrow[pair, study] = self._spacing(stride, peak, study) > RESOLVED * width[pair, study]
+        return narrow
 
     def find_peak(
         self, mu: FloatArray, tau: FloatArray, study: IndexArray
@@ -413,6 +422,10 @@ class StudyIntegral:
         variance = self.scale[study] ** 2
         e = tau * (self.center[study] - mu) / (variance + tau**2)  # the normal approximation's
         low, high = np.full_like(mu, -np.inf), np.full_like(mu, np.inf)
+        if isinstance(self.lines, LogitLines):
+            width = np.maximum(tau, 1e-300)
+            with np.errstate(over="ignore"):
+                low, high = -mu / width, (1 - mu) / width
         for _ in range(60):
             slope, bend = self._slopes(mu + tau * e, study)
             pull = tau * slope - e  # decreasing in e for a log-concave g
@@ -464,7 +477,7 @@ class StudyIntegral:
 
         tau (pair,), or (pair, study) where the studies have their own.
         """
-        return self._unresolved(self._spacing(1), mu, tau)
+        return self._unresolved(1, mu, tau)
 
     def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Log g at theta (study, node), and whether it is beyond the table."""
@@ -499,8 +512,8 @@ class StudyIntegral:
             row, share = np.arange(len(m)), steps - below
             line = (1 - share) * mass[row, below] + share * mass[row, below + 1]
             x = self.first[i] + self.step[i] * steps
-            at = _from_line(x, self.origin[i], self.unit[i])
-            slope = np.log(np.cosh(x / _BEND) * self.step[i] * self.unit[i])
+            at = self.lines.point(x, i)
+            slope = np.log(self._spacing(1, at, i))
             exact = self.value(at, i) + slope - 0.5 * ((at - m) / t) ** 2 - top
             draw[part] = at
             ratio[part] = np.where(inside, np.exp(exact) / line, 0.0)
@@ -508,24 +521,23 @@ class StudyIntegral:
 
     def _locate(
         self, theta: FloatArray, study: IndexArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Where theta lies in the tables.
 
-        Gives Taylor coefficients (..., 8), the offset in steps from their centre, the distance
-        from the study's centre in bends, and how many steps theta is beyond the table.
+        Gives Taylor coefficients (..., 8), the offset in steps from their centre, and how many
+        steps theta is beyond the table.
         """
-        away = (theta - self.origin[study]) / (_BEND * self.unit[study])
-        steps = (_BEND * np.arcsinh(away) - self.first[study]) / self.step[study]
+        steps = (self.lines.line(theta, study) - self.first[study]) / self.step[study]
         intervals = self.log_g.shape[1] - 1
         inside = np.clip(steps, 0, intervals)
         interval = np.minimum(inside.astype(np.intp), intervals - 1)
         return (
-            self.taylor[study * intervals + interval], inside - interval - 0.5, away, steps - inside
+            self.taylor[study * intervals + interval], inside - interval - 0.5, steps - inside
         )  # fmt: skip
 
     def _value(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Log g by its interpolant, straight on beyond the table; and how far beyond theta is."""
-        c, u, _, beyond = self._locate(theta, study)
+        c, u, beyond = self._locate(theta, study)
         f: FloatArray = c[..., 7]
         for power in range(6, -1, -1):
             f = f * u + c[..., power]
@@ -535,38 +547,15 @@ class StudyIntegral:
 
     def _slopes(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """First and second derivatives of log g in theta."""
-        c, u, away, beyond = self._locate(theta, study)
+        c, u, beyond = self._locate(theta, study)
         d1, d2 = _derivative(c, u), np.zeros_like(u)
         for power in range(7, 1, -1):
             d2 = d2 * u + power * (power - 1) * c[..., power]
         d2 = np.where(beyond == 0, d2, 0.0)
-        scale, step, cosh = self.unit[study], self.step[study], np.hypot(1, away)
-        slope = d1 / (scale * step * cosh)  # d theta = scale cosh(x / bend) d x
-        bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
+        step, rate = self.step[study], self.lines.slope(theta, study)
+        slope = d1 / (step * rate)
+        bend = (d2 / step**2 - self.lines.bend(theta, study) * d1 / step) / rate**2
         return slope, bend
-
-
-def _maps(bound: BoundModel) -> tuple[FloatArray, FloatArray]:
-    """Origins and units of the studies' maps, (study,).
-
-    About the estimate, in standard errors; where the data mark a likelihood as rough at 0, or
-    list a break point, about that, in units so small that the nodes crowd there like a geometric
-    series.
-    """
-    data = bound.data
-    breaks = _breaks(bound)
-    if breaks:
-        return np.full_like(data.y, breaks[0]), _CROWDED * data.se
-    rough = getattr(data, "rough", None)
-    if rough is None:
-        return data.y, data.se
-    return np.where(rough, 0.0, data.y), np.where(rough, _CROWDED * data.se, data.se)
-
-
-def _breaks(bound: BoundModel) -> tuple[float, ...]:
-    """Points of theta at which likelihoods may bend sharply."""
-    out: tuple[float, ...] = getattr(bound.data, "breaks", ())
-    return out
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
@@ -575,11 +564,6 @@ def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
     for power in range(7, 0, -1):
         d = d * u + power * c[..., power]
     return d
-
-
-def _from_line(x: FloatArray, center: FloatArray, scale: FloatArray) -> FloatArray:
-    out: FloatArray = center + scale * _BEND * np.sinh(x / _BEND)
-    return out
 
 
 def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float]:

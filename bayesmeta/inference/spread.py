@@ -17,8 +17,9 @@ import numpy as np
 from scipy.special import expit, gammaln, logsumexp, roots_jacobi
 
 from bayesmeta.errors import NotExactError
-from bayesmeta.inference.integrate import BoolArray, IndexArray, StudyIntegral, Sums
+from bayesmeta.inference.integrate import BoolArray, StudyIntegral, Sums
 from bayesmeta.inference.quadrature import find_range
+from bayesmeta.inference.table_maps import IndexArray
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import (

@@ -15,16 +15,18 @@ from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.plane import CROWDED, Surface
-from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
+from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.threads import on_one_blas_thread
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0
 _ROWS = 1e-13  # nodes of tau with less posterior mass are left out
 _CHUNK = 1 << 20
+_LEGENDRE = np.polynomial.legendre.leggauss(48)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,8 +100,18 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
             (np.abs(center - breaks[0]) + 8 * scale) / (_BEND * CROWDED * scale)
         )
         center, scale = np.full_like(center, breaks[0]), CROWDED * scale
-    coordinate = SinhMap(center=center[:, None], scale=scale[:, None], bend=_BEND)
-    of_one = SinhMap(center=center, scale=scale, bend=_BEND)
+    coordinate: SinhMap | SupportMap = SinhMap(
+        center=center[:, None], scale=scale[:, None], bend=_BEND
+    )
+    of_one: SinhMap | SupportMap = SinhMap(center=center, scale=scale, bend=_BEND)
+    low, high, limit = -edge, edge, np.inf
+    form = surface.integral.bound.model.random_effects
+    if isinstance(form, TruncatedRandomEffects):
+        coordinate = of_one = SupportMap(low=form.low, high=form.high, unit=1.0)
+        limit = of_one.scan[1]
+        low, high = (
+            np.clip(of_one.line(center + side * 8 * scale), -limit, limit) for side in (-1, 1)
+        )
     predictives = [_Predictive.of(surface, kernel) for kernel in study_kernels(surface)]
 
     def log_f(x: FloatArray) -> FloatArray:
@@ -109,7 +121,9 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
             inside = np.log(sum(predict.density(theta, value) for predict in predictives))
         return np.where(beyond, -1e300, np.maximum(inside + of_one.log_slope(x), -1e300))
 
-    low, high = find_range(log_f, -edge, edge, points=65 if breaks else 33, drop=27.0)
+    points = 65 if breaks or isinstance(coordinate, SupportMap) else 33
+
+    low, high = find_range(log_f, low, high, lowest=-limit, highest=limit, points=points, drop=27.0)
     nodes = 65
     while nodes <= 1100:
         step = (high - low) / (nodes - 1)
@@ -267,6 +281,9 @@ class _Predictive:
             about.append(_Sum(kernel=normal, mu=plane.mu[t, m], scale=sds[part], log_weight=parts))
         slope = plane.of_mu.log_slope(plane.x) + np.log(plane.x_step)[:, None]
         log_density = (log_weight - slope[..., None])[rows]  # (row, mu, study)
+        if len(rows):  # what is far below counts for nothing, and would upset the spline
+            top = log_density.max(axis=1, keepdims=True)
+            log_density = np.maximum(log_density, top - 300)
         index = np.arange(plane.n_mu, dtype=float)
         spline = make_interp_spline(index, np.moveaxis(log_density, 1, 0), k=7)
         taylor = np.stack(
@@ -286,25 +303,41 @@ class _Predictive:
         for part in self.about:
             out += part.density(theta, log_g)
         for row, (shift, weight) in enumerate(self.rules):  # few: kernels below the spacing of mu
-            out += self._smooth_row(row, theta, log_g, shift) @ weight
+            mu, at = self._about(row, theta, shift, weight)
+            out += (self._smooth_row(row, mu, log_g) * at).sum(axis=-1)
         return out
 
-    def _smooth_row(
-        self, row: int, theta: FloatArray, log_g: FloatArray, shift: FloatArray
-    ) -> FloatArray:
-        """One node of tau: the density of mu over L_i, moved, (study, node, shift)."""
+    def _about(
+        self, row: int, theta: FloatArray, shift: FloatArray, weight: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Nodes of mu about theta, (study, node, shift), and their weights.
+
+        Where mu has bounds: of a normal kernel between them.
+        """
+        form = self.surface.integral.bound.model.random_effects
+        tau = self.surface.plane.tau[self.rows[row]]
+        if not isinstance(form, TruncatedRandomEffects) or tau == 0:
+            return theta[..., None] - shift, weight
+        low, high = (np.clip(theta + side * 8.5 * tau, form.low, form.high) for side in (-1, 1))
+        z, w = _LEGENDRE
+        half = (high - low)[..., None] / 2
+        mu = low[..., None] + half * (1 + z)
+        kernel = np.exp(-0.5 * ((theta[..., None] - mu) / tau) ** 2) / (tau * np.sqrt(2 * np.pi))
+        return mu, half * w * kernel
+
+    def _smooth_row(self, row: int, mu: FloatArray, log_g: FloatArray) -> FloatArray:
+        """One node of tau: the density of mu over L_i, times g_i, (study, node, shift)."""
         plane = self.surface.plane
         t = self.rows[row]
         of_mu = plane.of_mu
         if isinstance(of_mu, SinhMap):
             of_mu = SinhMap(center=of_mu.center[t], scale=of_mu.scale[t], bend=of_mu.bend)
         assert of_mu is not None
-        mu = theta[..., None] - shift
         steps = (of_mu.line(mu.reshape(-1)).reshape(mu.shape) - plane.x_low[t]) / plane.x_step[t]
         inside = (steps >= 0) & (steps <= plane.n_mu - 1)
         interval = np.clip(steps, 0, plane.n_mu - 2).astype(np.intp)
         u = steps - interval - 0.5
-        c = self.taylor[row][np.arange(len(theta))[:, None, None], interval]
+        c = self.taylor[row][np.arange(len(mu))[:, None, None], interval]
         f = c[..., 7]
         for power in range(6, -1, -1):
             f = f * u + c[..., power]

@@ -34,13 +34,13 @@ class SinhLines:
         return out
 
     def slope(self, theta: FloatArray, study: IndexArray) -> FloatArray:
-        """Derivative of theta by x."""
+        """Give the derivative of theta by x."""
         z = (theta - self.origin[study]) / (BEND * self.unit[study])
         out: FloatArray = self.unit[study] * np.hypot(1, z)
         return out
 
     def bend(self, theta: FloatArray, study: IndexArray) -> FloatArray:
-        """Second derivative of theta by x, over the first."""
+        """Give the second derivative of theta by x, over the first."""
         z = (theta - self.origin[study]) / (BEND * self.unit[study])
         out: FloatArray = z / (BEND * np.hypot(1, z))
         return out
@@ -60,19 +60,24 @@ class LogitLines:
 
     def line(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """From theta to the line; beyond the bounds as at them."""
-        inside = np.clip(theta, 1e-300, 1 - 1e-16)
-        out: FloatArray = (logit(inside) - self.origin[study]) / self.unit[study]
+        out: FloatArray = (logit(_inside(theta)) - self.origin[study]) / self.unit[study]
         return out
 
     def slope(self, theta: FloatArray, study: IndexArray) -> FloatArray:
-        """Derivative of theta by x."""
-        out: FloatArray = self.unit[study] * theta * (1 - theta)
+        """Give the derivative of theta by x."""
+        p = _inside(theta)
+        out: FloatArray = self.unit[study] * p * (1 - p)
         return out
 
     def bend(self, theta: FloatArray, study: IndexArray) -> FloatArray:
-        """Second derivative of theta by x, over the first."""
+        """Give the second derivative of theta by x, over the first."""
         out: FloatArray = self.unit[study] * (1 - 2 * theta)
         return out
+
+
+def _inside(p: FloatArray) -> FloatArray:
+    """Keep rounded probabilities from the very bounds."""
+    return np.clip(p, 1e-100, 1 - 1e-16)
 
 
 type Lines = SinhLines | LogitLines

@@ -139,7 +139,7 @@ class OwnLikelihood:
     >>> model = bm.Model(measure="GEN", likelihood=own, effect=bm.Normal(0, 2),
     ...                  heterogeneity=bm.HalfNormal(0.5))
     >>> round(float(bm.fit(model, own.to_studies()).mu.mean), 3)
-    0.125
+    0.136
     """
 
     curves: Mapping[str, LogG | tuple[ArrayLike, ArrayLike]]

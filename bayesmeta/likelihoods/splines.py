@@ -65,7 +65,7 @@ def fit_spline(x: FloatArray, f: FloatArray, breaks: Sequence[float] = ()) -> Sp
 
     Examples
     --------
-    >>> x = np.linspace(-3, 3, 13)
+    >>> x = np.linspace(-4, 4, 17)
     >>> float(fit_spline(x, np.abs(x), [0.0])(np.array(0.1)).round(12))
     0.1
     """
