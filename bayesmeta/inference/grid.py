@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
-from bayesmeta.inference.bounded import CutMixture, cut_moments, cut_nodes
+from bayesmeta.inference.bounded import CutKernels, CutMixture, cut_kernels, cut_moments, cut_nodes
 from bayesmeta.inference.grid_draws import GridJoint
 from bayesmeta.inference.kernels import (
     BoolArray,
@@ -108,6 +108,12 @@ def _require_supported(bound: BoundModel) -> None:
             "Use normal random effects with a normal, flat or fixed effect prior (the Gaussian "
             'engine), or engine="nuts"'
         )
+    breaks = getattr(bound.data, "breaks", ())
+    if len(breaks) > 1:
+        raise NotExactError(
+            f"The likelihoods may bend at {', '.join(f'{b:g}' for b in breaks)}; the exact engine "
+            'takes one such point. Use smooth likelihoods, or engine="nuts"'
+        )
     low, high = bound.model.effect.support
     if np.isinf(low) and np.isfinite(high):
         raise NotExactError(
@@ -185,7 +191,7 @@ def _mu_marginal(
 def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
     """theta_new: its kernels about the nodes of mu where these resolve them, else shifts of mu."""
     plane, form = surface.plane, surface.integral.bound.model.random_effects
-    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture] = []
+    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture | CutKernels] = []
     gap = spacing(plane, surface.mass)
     for kernel in new_kernels(surface):
         mass = surface.mass * np.exp(kernel.log_share[..., 0])
@@ -202,7 +208,9 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
         if sums:
             t, sds, shares = (np.array(column) for column in zip(*sums, strict=True))
             parts.append(_about_parts(plane, mass[t] * shares[:, None], t, sds))
-        if len(rows):
+        if isinstance(form, TruncatedRandomEffects) and len(rows) and plane.of_mu is not None:
+            parts.append(cut_kernels(surface, form, rows))
+        elif len(rows):
             parts.append(_shifted(plane, mass, rows, [rule for _, rule in split]))
     if isinstance(form, TruncatedRandomEffects):
         moments = cut_moments(surface, form)

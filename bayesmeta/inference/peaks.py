@@ -50,10 +50,17 @@ def find_coarseness(tables: Tables, mu: FloatArray, tau: FloatArray) -> FloatArr
     variance, tau2 = tables.scale**2, tau**2
     share = np.minimum(1, 2 * variance / (variance + tau2))
     peak = tables.center + share * (mu[:, None] - tables.center)
-    spacing = np.maximum(*(tables.spacing_at(place, study) for place in (peak, tables.center)))
+    spacing = np.maximum(tables.spacing_at(peak, study), tables.spacing_at(tables.center, study))
+    look = tau > 0.8 * tables.scale
+    domain = tables.lines.plain.domain
+    if domain is not None:  # nodes are furthest apart between the bounds, and closest near them
+        low, high = np.minimum(peak, tables.center), np.maximum(peak, tables.center)
+        middle = np.clip(0.5 * (domain[0] + domain[1]), low, high)
+        spacing = np.maximum(spacing, tables.spacing_at(middle, study))
+        look = look | (np.minimum(low - domain[0], domain[1] - high) < 10 * tau)
     width = normal_width(tables.scale, tau)
     out: FloatArray = spacing / np.maximum(width, 1e-300)
-    pair, study = np.nonzero((2 * out > RESOLVED) & (tau > 0.8 * tables.scale))
+    pair, study = np.nonzero((2 * out > RESOLVED) & look)
     if len(pair):
         own = np.broadcast_to(tau, out.shape)[pair, study]
         at, width = find_peak(tables, mu[pair], own, study)

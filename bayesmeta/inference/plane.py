@@ -9,9 +9,9 @@ from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import LOWEST_CHECKED, SinhMap, SupportMap, find_range
-from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_break
+from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_break, near_of_mu
 from bayesmeta.inference.spread import Mixed, build_integral
-from bayesmeta.inference.tables import Tables
+from bayesmeta.inference.tables import BoolArray, Tables
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
 from bayesmeta.random_effects import TruncatedRandomEffects
@@ -203,7 +203,7 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
             if np.isinf(low)
             else SupportMap(low=low, high=high, unit=bound.unit)
         )
-        crowded = crowd_at_break(bound.data, plain, tau, scale)
+        crowded = crowd_at_break(bound.data, plain, near_of_mu(tau, scale), scale)
         of_mu, n_mu = (plain, _FIRST_MU) if crowded is None else (crowded, CROWDED_MU)
         reach = _REACH * np.sqrt(2 * np.maximum(DROP - gap, 4.0)) * scale
         x_low, x_high = (of_mu.line(end[:, None])[:, 0] for end in (center - reach, center + reach))
@@ -274,5 +274,18 @@ def evaluate_plane(
                 log_evidence=evidence,
                 leak=float(leak.sum()),
             )
-        integral = integral.extend(leak > _LEAK / leak.size)
+        short = leak > _LEAK / leak.size
+        _require_longer(integral, short)
+        integral = integral.extend(short)
     raise AccuracyError("The tables of the study likelihoods do not reach far enough")
+
+
+def _require_longer(integral: StudyIntegral | Mixed, short: BoolArray) -> None:
+    """Refuse where a table is `short` (study, 2) because the user's own ends there."""
+    data = integral.bound.data
+    refuse, ends = (getattr(data, name, None) for name in ("refuse_short", "ends"))
+    if refuse is not None and ends is not None:
+        tables = integral.integral.tables if isinstance(integral, Mixed) else integral.tables
+        at_end = short & (np.abs(tables.ends - ends) < 1e-6 * tables.scale[:, None])
+        if at_end.any():
+            refuse(at_end)

@@ -11,27 +11,34 @@ from bayesmeta.inference.table_map import find_break
 from bayesmeta.scales import FloatArray
 
 CROWDED_MU = 81  # first number of nodes of mu
-_NEAREST = 1e-3  # of the SD of mu: down to here its nodes crowd, where tau is as small
+_NEAREST = 1e-4  # of the SD of mu: down to here its nodes crowd, where tau is as small
 NEAR_EFFECT = 1e-5  # the same for a study's true effect, whose own likelihood tau leaves rough
 _SMOOTH = 0.7  # share of tau within which L_i(mu, tau) is smooth in mu
 
 type MuMap = SinhMap | SupportMap | CrowdedMap
 
 
-def crowd_at_break(
-    data: Any, plain: SinhMap | SupportMap, tau: FloatArray, scale: FloatArray
-) -> CrowdedMap | None:
-    """Let the nodes of mu crowd where likelihoods break; None where they do not.
+def near_of_mu(tau: FloatArray, scale: FloatArray) -> FloatArray:
+    """Distance from a break down to which nodes of mu crowd, (tau,).
 
-    L_i(mu, tau) is g_i smoothed by N(0, tau^2). `tau`, `scale` (tau,): nodes, and about the SD of
-    mu given tau.
+    L_i(mu, tau) is g_i smoothed by N(0, tau^2); `scale` (tau,) is about the SD of mu given tau.
+    """
+    out: FloatArray = np.maximum(_SMOOTH * tau, _NEAREST * scale)
+    return out
+
+
+def crowd_at_break(
+    data: Any, plain: SinhMap | SupportMap, near: FloatArray, scale: FloatArray
+) -> CrowdedMap | None:
+    """Let nodes crowd where likelihoods break, down to `near` (row,); None where they do not.
+
+    `scale` (row,) is about the SD of what lies on each row's line.
     """
     found = find_break(data)
     if found is None or (isinstance(plain, SupportMap) and not plain.low < found[0] < plain.high):
         return None
-    line = plain.line(np.full((len(tau), 1), found[0]))
-    rise = np.exp(-plain.log_slope(line))  # of the plain line in mu, at the break
-    near = np.maximum(_SMOOTH * tau, _NEAREST * scale)
+    line = plain.line(np.full((len(near), 1), found[0]))
+    rise = np.exp(-plain.log_slope(line))  # of the plain line in the parameter, at the break
     return CrowdedMap(base=plain, near=near[:, None], weight=rise * scale[:, None], at=found[0])
 
 
