@@ -10,7 +10,7 @@ from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.rough import move_rows
 from bayesmeta.scales import FloatArray
 
-_EDGE = 23.0  # log units below its maximum that the plane must have fallen at the ends of mu
+_EDGE = 25.5  # log units below its maximum that the plane must have fallen at the ends of mu
 _LINE_EDGE = 29.0  # the same for the line of tau
 
 
