@@ -1,7 +1,7 @@
 """The cross-check: published, frequentist, exact and NUTS, side by side, with a verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack
 
 import numpy as np
@@ -34,6 +34,7 @@ from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
 from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.model import Model
+from bayesmeta.once import Taken, once
 from bayesmeta.published.row import PublishedRow
 from bayesmeta.studies import StudyTable
 
@@ -127,6 +128,7 @@ class CrossCheck:
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
     others: tuple["CrossCheck", ...] = ()
+    _taken: Taken = field(default_factory=Taken, init=False, repr=False)
 
     @property
     def k(self) -> int | None:
@@ -159,6 +161,7 @@ class CrossCheck:
         return {label: found for label, found in (exact | nuts).items() if found is not None}
 
     @property
+    @once
     def rows(self) -> tuple[Row, ...]:
         """Give the rows of the table: published, frequentist, exact, NUTS."""
         rows = [make_reference_row(row) for row in self.reference]

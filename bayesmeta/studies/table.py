@@ -7,6 +7,7 @@ from typing import cast
 import pandas as pd
 
 from bayesmeta.errors import Problem
+from bayesmeta.once import Taken, once
 from bayesmeta.studies import choices, extract
 from bayesmeta.studies.arrays import (
     Contrasts,
@@ -20,7 +21,6 @@ from bayesmeta.studies.arrays import (
 )
 from bayesmeta.studies.kinds import HELD, KEYS, MEASURED_BY, NUMBERS, SETS
 from bayesmeta.studies.layouts import LayoutKind
-from bayesmeta.studies.once import Taken, once
 from bayesmeta.studies.reading import SharedControl
 from bayesmeta.studies.refusal import refusal
 from bayesmeta.studies.trial_design import DESIGN_COLUMNS, TrialDesign, trial_design
