@@ -14,7 +14,6 @@ import numpy as np
 from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.bounded import CutMixture, cut_moments, cut_nodes
 from bayesmeta.inference.grid_draws import GridJoint
-from bayesmeta.inference.integrate import IndexArray
 from bayesmeta.inference.kernels import (
     BoolArray,
     Kernel,
@@ -29,20 +28,21 @@ from bayesmeta.inference.plane import (
     Surface,
     evaluate_plane,
     first_plane,
-    move_ranges,
-    refine,
 )
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
+from bayesmeta.inference.replan import foresee_nodes, move_ranges, refine
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
+from bayesmeta.inference.tables import IndexArray
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
-_LAST_TAU, _LAST_MU = 1200, 800
+_MOST_NODES = 200_000  # of (tau, mu); a fit that is foreseen to need more is refused at once
+_AMPLIFIED = 30  # times a spectrum, about: the error of a quantile
 _PROBS = np.array([0.025, 0.5, 0.975])
 
 
@@ -67,8 +67,8 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     """
     _require_supported(bound)
     tails = find_tail_order(bound)
-    plane = first_plane(bound)
-    error, stalled, integral = np.inf, 0, None
+    plane = first_plane(bound, tails)
+    error, foreseen, stalled, integral = np.inf, np.inf, 0, None
     for _ in range(40):
         surface = evaluate_plane(bound, plane, integral)
         integral = surface.integral
@@ -77,8 +77,9 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
             plane = moved
             continue
         in_tau, in_mu = _spectra(surface)
-        rest = 0.0
+        rest, wanted = 0.0, tol / _AMPLIFIED
         if max(in_tau, in_mu) <= tol:
+            wanted = tol / 2
             posterior = _assemble(bound, surface, tails, tol)
             in_tau, in_mu, rest = _measure_error(posterior, surface, tails, in_tau, in_mu)
         stalled = stalled + 1 if max(in_tau, in_mu) + rest > 0.5 * error else 0
@@ -86,14 +87,15 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
         if error <= tol:
             accuracy = Accuracy(error=error, tol=tol, nodes=(plane.n_tau, plane.n_mu))
             return replace(posterior, accuracy=accuracy)
-        plane = refine(plane, in_tau > tol / 2, in_mu > tol / 2)
-        too_many = plane.n_tau > _LAST_TAU or plane.n_mu > _LAST_MU
-        if stalled == 2 or too_many or rest > tol:
+        foreseen = foresee_nodes(plane, in_tau, in_mu, wanted=wanted)
+        if stalled == 2 or foreseen > _MOST_NODES or rest > tol:
             break
+        plane = refine(plane, in_tau, in_mu, wanted=wanted)
     raise AccuracyError(
         f"The exact fit still moves by {error:.1e} (tol {tol:.0e}) at {plane.n_tau} x "
-        f"{plane.n_mu} nodes of (tau, mu); a prior or likelihood may have a kink or a very long "
-        'tail. engine="nuts" does not need this step'
+        f"{plane.n_mu} nodes of (tau, mu), and some {foreseen:.0e} nodes are foreseen for less; a "
+        'prior or likelihood may have a kink or a very long tail. engine="nuts" does not need this '
+        "step"
     )
 
 
@@ -277,8 +279,7 @@ def _measure_error(
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
     errors = [max(error, amplify * spectrum)
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
-    heavy = np.flatnonzero(mass.reshape(-1) > 1e-9 * mass.max())
-    check = heavy[:: max(1, len(heavy) // 100)]
+    check = _choose_pairs(mass)
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
     weight = np.minimum(1.0, mass.reshape(-1)[check] / (1e-4 * mass.max()))
     inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
@@ -286,6 +287,17 @@ def _measure_error(
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
     rest = inside + surface.leak + _cut_off(mass, plane, tails, amplify) + rounding
     return errors[0], errors[1], rest
+
+
+def _choose_pairs(mass: FloatArray) -> IndexArray:
+    """Nodes that matter, at some 20 values of tau and 5 of mu each: indices of (tau * mu,)."""
+    heavy = mass > 1e-9 * mass.max()
+    rows = np.flatnonzero(heavy.any(axis=1))
+    chosen: list[IndexArray] = []
+    for row in rows[:: max(1, len(rows) // 20)]:
+        nodes = np.flatnonzero(heavy[row])
+        chosen.append(row * mass.shape[1] + nodes[len(chosen) % 3 :: max(1, len(nodes) // 5)])
+    return np.concatenate(chosen)
 
 
 def _cut_off(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -> float:

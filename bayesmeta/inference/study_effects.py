@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
 from bayesmeta.inference.marginals import NormalMixture
+from bayesmeta.inference.peaks import find_peak
 from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
@@ -142,7 +143,7 @@ def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMix
     shape = (studies, len(tau))
     study = np.repeat(np.arange(studies), len(tau))
     all_tau = np.tile(tau, studies)
-    peak, width = tables.find_peak(np.full(len(study), plane.known_mu), all_tau, study)
+    peak, width = find_peak(tables, np.full(len(study), plane.known_mu), all_tau, study)
     line = SinhMap(center=peak.reshape(shape), scale=width.reshape(shape), bend=_BEND)
 
     def log_f(x: FloatArray) -> FloatArray:

@@ -1,0 +1,65 @@
+"""Where the integrand g_i(theta) N(theta | mu, tau^2) has its peak, and how narrow that is."""
+
+import numpy as np
+
+from bayesmeta.inference.tables import IndexArray, Tables
+from bayesmeta.scales import FloatArray
+
+RESOLVED = 0.8  # largest spacing of summed nodes, in widths of the integrand's peak
+
+
+def find_peak(
+    tables: Tables, mu: FloatArray, tau: FloatArray, study: IndexArray
+) -> tuple[FloatArray, FloatArray]:
+    """Peak of g N and its width, by Newton steps in units of tau from mu; all (pair,)."""
+    variance = tables.scale[study] ** 2
+    e = tau * (tables.center[study] - mu) / (variance + tau**2)  # the normal approximation's
+    low, high = np.full_like(mu, -np.inf), np.full_like(mu, np.inf)
+    for _ in range(60):
+        slope, bend = tables.slopes(mu + tau * e, study)
+        pull = tau * slope - e  # decreasing in e for a log-concave g
+        low, high = np.where(pull > 0, e, low), np.where(pull > 0, high, e)
+        move = e + pull / np.maximum(1 - tau**2 * bend, 0.1)
+        with np.errstate(invalid="ignore"):
+            outside = ((move <= low) | (move >= high)) & np.isfinite(low + high)
+            move = np.where(outside, 0.5 * (low + high), move)
+        settled = (np.abs(move - e) < 1e-3).all()
+        e = move
+        if settled:
+            break
+    bend = tables.slopes(mu + tau * e, study)[1]
+    return mu + tau * e, tau / np.sqrt(np.maximum(1 - tau**2 * bend, 0.1))
+
+
+def find_coarseness(tables: Tables, mu: FloatArray, tau: FloatArray) -> FloatArray:
+    """How far apart the nodes are at the integrand's peak, in its widths, (pair, study).
+
+    tau (pair,), or (pair, study) where the studies have their own. Above `RESOLVED` the nodes do
+    not resolve the integrand.
+
+    The nodes are furthest apart far from a study's centre, so the peak is first taken further
+    out than a normal approximation puts it. Where every second node does not resolve it there,
+    narrow random effects go to the sum about the peak; for wide ones the peak itself is looked at.
+    """
+    tau = tau[:, None] if tau.ndim == 1 else tau
+    study = np.arange(len(tables.center))
+    variance, tau2 = tables.scale**2, tau**2
+    share = np.minimum(1, 2 * variance / (variance + tau2))
+    peak = tables.center + share * (mu[:, None] - tables.center)
+    far = np.abs(tables.center - tables.origin) > np.abs(peak - tables.origin)
+    spacing = tables.spacing_at(np.where(far, tables.center, peak), study)
+    width = normal_width(tables.scale, tau)
+    out: FloatArray = spacing / np.maximum(width, 1e-300)
+    pair, study = np.nonzero((2 * out > RESOLVED) & (tau > 0.8 * tables.scale))
+    if len(pair):
+        own = np.broadcast_to(tau, out.shape)[pair, study]
+        at, width = find_peak(tables, mu[pair], own, study)
+        out[pair, study] = tables.spacing_at(at, study) / width
+    return out
+
+
+def normal_width(scale: FloatArray, tau: FloatArray) -> FloatArray:
+    """Width of g N if g were normal; somewhat less, as a binomial g is narrower on one side."""
+    variance, tau2 = scale**2, tau**2
+    out: FloatArray = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
+    return out
