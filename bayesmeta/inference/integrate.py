@@ -81,8 +81,8 @@ class StudyIntegral:
         The table; an odd number of nodes.
     taylor : (study * interval, 8)
         Coefficients of the degree-7 spline through the table about the middle of each interval.
-    table_error : float
-        Largest error of the spline between the nodes.
+    table_error, allowed : float
+        Largest error of the spline between the nodes, and the largest that was allowed.
     """
 
     bound: BoundModel
@@ -95,10 +95,16 @@ class StudyIntegral:
     log_g: FloatArray
     taylor: FloatArray
     table_error: float
+    allowed: float
 
     @classmethod
-    def build(cls, bound: BoundModel, mu: FloatArray, tau: FloatArray) -> "StudyIntegral":
+    def build(
+        cls, bound: BoundModel, mu: FloatArray, tau: FloatArray, *, allowed: float | None = None
+    ) -> "StudyIntegral":
         """Tabulate log g_i where the integrand should matter for the pairs mu, tau (pair,).
+
+        Where the studies belong to different data sets, mu and tau are (pair, study), and `allowed`
+        is the error of one table; a larger one is met with fewer nodes.
 
         Where it should is taken from a normal approximation with room to spare; `Sums.leak` tells
         whether it was enough, and `extend` mends it.
@@ -109,37 +115,40 @@ class StudyIntegral:
             A likelihood is too rough for its table.
         """
         center, scale = bound.data.y, bound.data.se
+        mu, tau = (a[:, None] if a.ndim == 1 else a for a in (mu, tau))
         if isinstance(bound.model.random_effects, TruncatedRandomEffects):
             # log g is singular at the bounds: go there only where pairs of some weight need it
-            misfit = ((mu[:, None] - center) ** 2 / (4 * scale**2 + tau[:, None] ** 2)).sum(axis=1)
+            misfit = ((mu - center) ** 2 / (4 * scale**2 + tau**2)).sum(axis=1)
             near = misfit <= misfit.min() + _MISFIT
             mu, tau = mu[near], tau[near]
-        variance, tau2 = scale**2, tau[:, None] ** 2
+        variance, tau2 = scale**2, tau**2
         vanishes = bound.model.likelihood.vanishes(bound.data)
         # the peak lies between centre and mu; a binomial tail is lighter than normal, hence the 2
         share = np.minimum(1, 2 * variance / (variance + tau2))
         width = np.sqrt(variance * tau2 / (variance + tau2))
-        away = mu[:, None] - center
+        away = mu - center
         reach = np.sqrt(_REACH**2 + 2 * np.log(len(center)))  # what is lost adds up over studies
         ends = []
         for side, vanishing in ((-1, vanishes[:, 0]), (1, vanishes[:, 1])):
             peak = np.where(vanishing, share * away, away)
-            spread = np.where(vanishing, 1.3 * width, tau[:, None])
+            spread = np.where(vanishing, 1.3 * width, tau)
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(side * np.maximum(furthest, 0.0) + side * 0.5 * scale)
         origin, unit = _maps(bound)
         to_line = [_BEND * np.arcsinh((center + end - origin) / (_BEND * unit)) for end in ends]
-        return cls._tabulate(bound, *to_line)
+        return cls._tabulate(bound, *to_line, allowed or _TABLE_ERROR / len(center))
 
     @classmethod
-    def _tabulate(cls, bound: BoundModel, first: FloatArray, last: FloatArray) -> "StudyIntegral":
+    def _tabulate(
+        cls, bound: BoundModel, first: FloatArray, last: FloatArray, allowed: float
+    ) -> "StudyIntegral":
         center, scale = bound.data.y, bound.data.se
         origin, unit = _maps(bound)
         ends = getattr(bound.data, "ends", None)
         if ends is not None:  # not beyond the bounds of the measure
             low, high = _BEND * np.arcsinh((ends.T - origin) / (_BEND * unit))
             first, last = np.maximum(first, low), np.minimum(last, high)
-        step = _STEP
+        step = _STEP if allowed <= _TABLE_ERROR else 2 * _STEP
         for _ in range(9):
             half = int(np.ceil((last - first).max() / (2 * step)))
             nodes = 2 * max(half, 8) + 1
@@ -148,7 +157,7 @@ class StudyIntegral:
             theta = _from_line(x, origin[:, None], unit[:, None])
             log_g = bound.model.likelihood.log_g(bound.data, theta)
             taylor, error = _interpolate(log_g)
-            if error * len(center) <= _TABLE_ERROR:
+            if error <= allowed:
                 return cls(
                     bound=bound,
                     center=center,
@@ -160,6 +169,7 @@ class StudyIntegral:
                     log_g=log_g,
                     taylor=taylor,
                     table_error=error,
+                    allowed=allowed,
                 )
             step *= 0.7
         raise AccuracyError(
@@ -172,7 +182,8 @@ class StudyIntegral:
         last = self.first + self.step * (self.log_g.shape[1] - 1)
         more = np.minimum(0.3 * (last - self.first), _BEND)  # about three times as far, at most
         first = np.where(short[:, 0], self.first - more, self.first)
-        return self._tabulate(self.bound, first, np.where(short[:, 1], last + more, last))
+        last = np.where(short[:, 1], last + more, last)
+        return self._tabulate(self.bound, first, last, self.allowed)
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """Log L_i at pairs: mu, tau (...) -> (..., study); the tables grow where they must."""
@@ -255,7 +266,7 @@ class StudyIntegral:
         """
         top = self.log_g.max(axis=1)
         theta_end = np.stack(self._ends, axis=1)  # (study, 2)
-        weight_end = self._nodes(1)[1][:, [0, -1]] - top[:, None]
+        weight_end = self.nodes(1)[1][:, [0, -1]] - top[:, None]
         study = np.arange(len(self.center))
         for group in group_rows(rows):
             step = group[0].step
@@ -294,7 +305,7 @@ class StudyIntegral:
         self, mu: FloatArray, tau: FloatArray, *, stride: int
     ) -> tuple[FloatArray, FloatArray]:
         """Sum every `stride`-th node for all pairs and studies; not finite where it underflows."""
-        theta, log_weight = self._nodes(stride)
+        theta, log_weight = self.nodes(stride)
         top = log_weight.max(axis=1)
         log_weight = log_weight - top[:, None]
         pairs, studies = len(mu), len(self.center)
@@ -318,11 +329,31 @@ class StudyIntegral:
                 leak[part] = mass[..., [0, -1]] / total[..., None]
         return log_l, leak
 
+    def sum_own(
+        self, mu: FloatArray, tau: FloatArray, study: IndexArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Log L_i of one study for each pair (pair,), and its leak (pair, 2).
+
+        For studies of different data sets, whose pairs are their own.
+        """
+        out, leak = np.empty(len(mu)), np.empty((len(mu), 2))
+        narrow = self.is_narrow(mu, tau, study)
+        tiny = narrow & (tau < 0.05 * self.scale[study])
+        for where, summed in (
+            (~narrow, self._sum_all_nodes),
+            (narrow & ~tiny, partial(self._sum_about_peak, rule=_RULE)),
+            (tiny, partial(self._sum_about_peak, rule=_SMALL_RULE)),
+        ):
+            which = np.flatnonzero(where)
+            if len(which):
+                out[which], leak[which] = summed(mu[which], tau[which], study[which])
+        return out, leak
+
     def _sum_all_nodes(
         self, mu: FloatArray, tau: FloatArray, study: IndexArray
     ) -> tuple[FloatArray, FloatArray]:
         """Sum every node relative to the largest term, (pair,); leak (pair, 2)."""
-        theta, log_weight = self._nodes(1)
+        theta, log_weight = self.nodes(1)
         out, leak = np.empty(len(mu)), np.empty((len(mu), 2))
         chunk = max(1, _CHUNK // theta.shape[1])
         for begin in range(0, len(mu), chunk):  # a chunk of pairs, to stay within the cache
@@ -352,7 +383,7 @@ class StudyIntegral:
         out: FloatArray = stride * self.step * self.unit
         return out
 
-    def _nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
+    def nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
         """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
         x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
         theta = _from_line(x, self.origin[:, None], self.unit[:, None])
@@ -368,19 +399,36 @@ class StudyIntegral:
         random effects go to the sum about the peak; for wide ones the peak itself is looked at.
         """
         tau = tau[:, None] if tau.ndim == 1 else tau
-        variance, tau2 = self.scale**2, tau**2
+        return self._is_narrow(spacing, mu[:, None], tau, np.arange(len(self.center)))
+
+    def is_narrow(
+        self, mu: FloatArray, tau: FloatArray, study: IndexArray, *, finer: float = 1.0
+    ) -> BoolArray:
+        """Tell whether a study's nodes, `finer` times further apart, do not resolve its integrand.
+
+        All (pair,).
+        """
+        return self._is_narrow(finer * self._spacing(1), mu, tau, study)
+
+    def _is_narrow(
+        self, spacing: FloatArray, mu: FloatArray, tau: FloatArray, study: IndexArray
+    ) -> BoolArray:
+        """Elementwise; mu, tau and study broadcast, and spacing is (study,)."""
+        center, scale, spacing = self.center[study], self.scale[study], spacing[study]
+        variance, tau2 = scale**2, tau**2
         width = np.sqrt(tau2 * variance / (variance + 1.5 * tau2))
         share = np.minimum(1, 2 * variance / (variance + tau2))
-        peak = self.center + share * (mu[:, None] - self.center)
-        away = np.maximum(np.abs(peak - self.origin), np.abs(self.center - self.origin))
-        z = away / (_BEND * self.unit)
-        narrow = spacing * np.hypot(1, z) > RESOLVED * width
-        pair, study = np.nonzero(narrow & (tau > 0.8 * self.scale))
-        if len(pair):
-            own = np.broadcast_to(tau, narrow.shape)[pair, study]
-            peak, width_there = self.find_peak(mu[pair], own, study)
-            z = (peak - self.origin[study]) / (_BEND * self.unit[study])
-            narrow[pair, study] = spacing[study] * np.hypot(1, z) > RESOLVED * width_there
+        peak = center + share * (mu - center)
+        origin, unit = self.origin[study], self.unit[study]
+        away = np.maximum(np.abs(peak - origin), np.abs(center - origin))
+        narrow = spacing * np.hypot(1, away / (_BEND * unit)) > RESOLVED * width
+        wide = narrow & (tau > 0.8 * scale)
+        if wide.any():
+            m, t, i = (np.broadcast_to(a, narrow.shape)[wide] for a in (mu, tau, study))
+            peak, width_there = self.find_peak(m, t, i)
+            z = (peak - self.origin[i]) / (_BEND * self.unit[i])
+            gap = np.broadcast_to(spacing, narrow.shape)[wide]
+            narrow[wide] = gap * np.hypot(1, z) > RESOLVED * width_there
         return narrow
 
     def find_peak(
@@ -456,7 +504,7 @@ class StudyIntegral:
         self, mu: FloatArray, tau: FloatArray, study: IndexArray, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
         """Draws of theta from the piecewise linear interpolant of g N, and g N over it, (pair,)."""
-        theta, log_weight = self._nodes(1)
+        theta, log_weight = self.nodes(1)
         draw, ratio = np.empty(len(mu)), np.empty(len(mu))
         last = theta.shape[1] - 1
         chunk = max(1, 4 * _CHUNK // theta.shape[1])
@@ -482,6 +530,12 @@ class StudyIntegral:
             draw[part] = at
             ratio[part] = np.where(inside, np.exp(exact) / line, 0.0)
         return draw, ratio
+
+    def steps(self, theta: FloatArray, study: IndexArray) -> FloatArray:
+        """Where theta lies in the tables of the studies, in steps from their first nodes."""
+        away = (theta - self.origin[study]) / (_BEND * self.unit[study])
+        out: FloatArray = (_BEND * np.arcsinh(away) - self.first[study]) / self.step[study]
+        return out
 
     def _locate(
         self, theta: FloatArray, study: IndexArray
