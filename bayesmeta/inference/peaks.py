@@ -42,19 +42,26 @@ def find_coarseness(tables: Tables, mu: FloatArray, tau: FloatArray) -> FloatArr
     narrow random effects go to the sum about the peak; for wide ones the peak itself is looked at.
     """
     tau = tau[:, None] if tau.ndim == 1 else tau
-    study = np.arange(len(tables.center))
-    variance, tau2 = tables.scale**2, tau**2
+    return find_own_coarseness(tables, mu[:, None], tau, np.arange(len(tables.center)))
+
+
+def find_own_coarseness(
+    tables: Tables, mu: FloatArray, tau: FloatArray, study: IndexArray
+) -> FloatArray:
+    """Give the same of the given studies; mu, tau and study broadcast against each other."""
+    center, scale, origin = tables.center[study], tables.scale[study], tables.origin[study]
+    variance, tau2 = scale**2, tau**2
     share = np.minimum(1, 2 * variance / (variance + tau2))
-    peak = tables.center + share * (mu[:, None] - tables.center)
-    far = np.abs(tables.center - tables.origin) > np.abs(peak - tables.origin)
-    spacing = tables.spacing_at(np.where(far, tables.center, peak), study)
-    width = normal_width(tables.scale, tau)
-    out: FloatArray = spacing / np.maximum(width, 1e-300)
-    pair, study = np.nonzero((2 * out > RESOLVED) & (tau > 0.8 * tables.scale))
-    if len(pair):
-        own = np.broadcast_to(tau, out.shape)[pair, study]
-        at, width = find_peak(tables, mu[pair], own, study)
-        out[pair, study] = tables.spacing_at(at, study) / width
+    peak = center + share * (mu - center)
+    far = np.abs(center - origin) > np.abs(peak - origin)
+    spacing = tables.spacing_at(np.where(far, center, peak), study)
+    out: FloatArray = spacing / np.maximum(normal_width(scale, tau), 1e-300)
+    look = (2 * out > RESOLVED) & (tau > 0.8 * scale)
+    if look.any():
+        m, t = (np.broadcast_to(a, out.shape)[look] for a in (mu, tau))
+        i = np.broadcast_to(study, out.shape)[look]
+        at, width = find_peak(tables, m, t, i)
+        out[look] = tables.spacing_at(at, i) / width
     return out
 
 

@@ -26,11 +26,11 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
         begin, end, _ = (
             plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
         )
-        x_low, x_high = _fit_range(height, x_low, x_high, begin, end, drop=DROP, edge=_EDGE)
+        x_low, x_high = fit_range(height, x_low, x_high, begin, end, drop=DROP, edge=_EDGE)
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
         begin, _, end = plane.of_tau.scan
-        v_low, v_high = _fit_range(
+        v_low, v_high = fit_range(
             height.max(axis=1)[None], v_low, v_high, begin, end, drop=LINE_DROP, edge=_LINE_EDGE
         )
     same_v = v_low[0] == plane.v_low and v_high[0] == plane.v_high
@@ -44,7 +44,7 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
     return _move_line(moved, float(v_low[0]), float(v_high[0]), n_tau)
 
 
-def _fit_range(
+def fit_range(
     height: FloatArray,
     low: FloatArray,
     high: FloatArray,

@@ -39,8 +39,8 @@ class Tables:
         The table; an odd number of nodes.
     taylor : (study * interval, 8)
         Coefficients of the degree-7 spline through the table about the middle of each interval.
-    error : float
-        Largest error of the spline between the nodes.
+    error, allowed : float
+        Largest error of the spline between the nodes, and the largest that was allowed.
     """
 
     center: FloatArray
@@ -52,6 +52,7 @@ class Tables:
     log_g: FloatArray
     taylor: FloatArray
     error: float
+    allowed: float
 
     @property
     def last(self) -> FloatArray:
@@ -117,6 +118,12 @@ class Tables:
         bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
         return slope, bend
 
+    def steps(self, theta: FloatArray, study: IndexArray) -> FloatArray:
+        """Where theta lies in the tables of the studies, in steps from their first nodes."""
+        x = to_line(theta, self.origin[study], self.unit[study])
+        out: FloatArray = (x - self.first[study]) / self.step[study]
+        return out
+
     def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Log g at theta (study, node), and whether it is beyond the table."""
         value, beyond = self.reach(theta, np.arange(len(theta))[:, None])
@@ -143,8 +150,12 @@ class Tables:
         )  # fmt: skip
 
 
-def tabulate(bound: BoundModel, low: FloatArray, high: FloatArray) -> Tables:
+def tabulate(
+    bound: BoundModel, low: FloatArray, high: FloatArray, *, allowed: float | None = None
+) -> Tables:
     """Tabulate log g between theta = low and high (study,), or the bounds of the measure.
+
+    `allowed` is the error of one table's spline; a larger one is met with fewer nodes.
 
     Raises
     ------
@@ -152,7 +163,8 @@ def tabulate(bound: BoundModel, low: FloatArray, high: FloatArray) -> Tables:
         A likelihood is too rough for its table.
     """
     origin, unit = _maps(bound)
-    return _tabulate(bound, *(to_line(end, origin, unit) for end in (low, high)))
+    first, last = (to_line(end, origin, unit) for end in (low, high))
+    return _tabulate(bound, first, last, allowed or _ERROR / len(bound.studies))
 
 
 def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
@@ -160,17 +172,18 @@ def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
     first, last = tables.first, tables.last
     more = np.minimum(0.3 * (last - first), _BEND)  # about three times as far, at most
     first = np.where(short[:, 0], first - more, first)
-    return _tabulate(bound, first, np.where(short[:, 1], last + more, last))
+    last = np.where(short[:, 1], last + more, last)
+    return _tabulate(bound, first, last, tables.allowed)
 
 
-def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray) -> Tables:
+def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray, allowed: float) -> Tables:
     center, scale = bound.data.y, bound.data.se
     origin, unit = _maps(bound)
     ends = getattr(bound.data, "ends", None)
     if ends is not None:  # not beyond the bounds of the measure
         low, high = to_line(ends.T, origin, unit)
         first, last = np.maximum(first, low), np.minimum(last, high)
-    step = _STEP
+    step = _STEP if allowed <= _ERROR else 2 * _STEP
     for _ in range(_FINEST):
         half = int(np.ceil((last - first).max() / (2 * step)))
         nodes = 2 * max(half, 8) + 1
@@ -179,7 +192,7 @@ def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray) -> Tables:
         theta = from_line(x, origin[:, None], unit[:, None])
         log_g = bound.model.likelihood.log_g(bound.data, theta)
         taylor, error = _interpolate(log_g)
-        if error * len(center) <= _ERROR:
+        if error <= allowed:
             return Tables(
                 center=center,
                 scale=scale,
@@ -190,6 +203,7 @@ def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray) -> Tables:
                 log_g=log_g,
                 taylor=taylor,
                 error=error,
+                allowed=allowed,
             )
         step *= 0.7
     raise AccuracyError(
