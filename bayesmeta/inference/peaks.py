@@ -6,6 +6,7 @@ from bayesmeta.inference.tables import IndexArray, Tables
 from bayesmeta.scales import FloatArray
 
 RESOLVED = 0.8  # largest spacing of summed nodes, in widths of the integrand's peak
+_SKEWED = 1.5  # times closer where few events skew the integrand
 
 
 def find_peak(
@@ -39,7 +40,8 @@ def find_coarseness(tables: Tables, mu: FloatArray, tau: FloatArray) -> FloatArr
 
     The nodes are furthest apart far from a study's centre, so the peak is first taken further
     out than a normal approximation puts it. Where every second node does not resolve it there,
-    narrow random effects go to the sum about the peak; for wide ones the peak itself is looked at.
+    narrow random effects go to the sum about the peak; for wide ones, and where it is only the bend
+    of log g there that says so (few events), the peak itself is looked at.
     """
     tau = tau[:, None] if tau.ndim == 1 else tau
     return find_own_coarseness(tables, mu[:, None], tau, np.arange(len(tables.center)))
@@ -55,13 +57,17 @@ def find_own_coarseness(
     peak = center + share * (mu - center)
     far = np.abs(center - origin) > np.abs(peak - origin)
     spacing = tables.spacing_at(np.where(far, center, peak), study)
-    out: FloatArray = spacing / np.maximum(normal_width(scale, tau), 1e-300)
-    look = (2 * out > RESOLVED) & (tau > 0.8 * scale)
+    width = np.maximum(normal_width(scale, tau), 1e-300)
+    coarse = 2 * spacing > RESOLVED * width
+    bend = tables.slopes(peak, study)[1]
+    bent = tau / np.sqrt(np.maximum(1 - tau**2 * bend, 1.0)) / _SKEWED
+    out: FloatArray = spacing / np.maximum(np.minimum(width, bent), 1e-300)
+    look = (2 * out > RESOLVED) & ((tau > 0.8 * scale) | ~coarse)
     if look.any():
         m, t = (np.broadcast_to(a, out.shape)[look] for a in (mu, tau))
         i = np.broadcast_to(study, out.shape)[look]
         at, width = find_peak(tables, m, t, i)
-        out[look] = tables.spacing_at(at, i) / width
+        out[look] = tables.spacing_at(at, i) * np.where(coarse[look], 1.0, _SKEWED) / width
     return out
 
 

@@ -13,8 +13,11 @@ _EDGE = 23.0  # log units below its maximum that the plane must have fallen at t
 _LINE_EDGE = 29.0  # the same for the line of tau
 
 
-def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
-    """Give a plane whose ranges fit the posterior better; None where they already fit."""
+def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> Plane | None:
+    """Give a plane whose ranges fit the posterior better; None where they already fit.
+
+    The posterior is cut by `deeper` log units further below its maximum than usual.
+    """
     plane, log_mass = surface.plane, surface.log_mass
     tilt = tails.highest_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
     height = log_mass - log_mass.max()
@@ -26,12 +29,20 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
         begin, end, _ = (
             plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
         )
-        x_low, x_high = fit_range(height, x_low, x_high, begin, end, drop=DROP, edge=_EDGE)
+        x_low, x_high = fit_range(
+            height, x_low, x_high, begin, end, drop=DROP + deeper, edge=_EDGE + deeper
+        )
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
         begin, _, end = plane.of_tau.scan
         v_low, v_high = fit_range(
-            height.max(axis=1)[None], v_low, v_high, begin, end, drop=LINE_DROP, edge=_LINE_EDGE
+            height.max(axis=1)[None],
+            v_low,
+            v_high,
+            begin,
+            end,
+            drop=LINE_DROP + deeper,
+            edge=_LINE_EDGE + deeper,
         )
     same_v = v_low[0] == plane.v_low and v_high[0] == plane.v_high
     if same_v and np.array_equal(x_low, plane.x_low) and np.array_equal(x_high, plane.x_high):

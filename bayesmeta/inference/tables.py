@@ -17,6 +17,7 @@ _BEND = 6.0  # units after which a study's nodes begin to spread exponentially
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
 _FINEST = 9  # times that the step may be reduced by the factor 0.7
 _ERROR = 3e-9  # largest error of the splines, summed over studies
+_ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
 _CROWDED = 1e-9  # unit of a map about a rough point, in standard errors
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
@@ -184,6 +185,7 @@ def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray, allowed: f
         low, high = to_line(ends.T, origin, unit)
         first, last = np.maximum(first, low), np.minimum(last, high)
     step = _STEP if allowed <= _ERROR else 2 * _STEP
+    error = np.inf
     for _ in range(_FINEST):
         half = int(np.ceil((last - first).max() / (2 * step)))
         nodes = 2 * max(half, 8) + 1
@@ -191,7 +193,12 @@ def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray, allowed: f
         x = first[:, None] + spacing[:, None] * np.arange(nodes)
         theta = from_line(x, origin[:, None], unit[:, None])
         log_g = bound.model.likelihood.log_g(bound.data, theta)
-        taylor, error = _interpolate(log_g)
+        before = error
+        taylor, error, noise = _interpolate(log_g)
+        if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
+            # more nodes do not help: log g is rounded (counts of 1e6), at random
+            error = noise / len(center)
+            allowed = max(allowed, error)
         if error <= allowed:
             return Tables(
                 center=center,
@@ -245,12 +252,13 @@ def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
     return d
 
 
-def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float]:
+def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float, float]:
     """Degree-7 spline through even nodes (study, node), as Taylor coefficients about midpoints.
 
     Its error is estimated from the spline through every second node, at the nodes left out:
     halving the step divides the error by 2^8, and 100 is counted on. Where g has fallen far, its
-    relative error counts for less: no integrand is large there unless N is far out too.
+    relative error counts for less: no integrand is large there unless N is far out too. If what is
+    seen there is rounding, its size over all studies is the last number.
     """
     from scipy.interpolate import make_interp_spline
 
@@ -260,5 +268,10 @@ def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float]:
     taylor = np.stack([spline(middle, nu=m) / math.factorial(m) for m in range(8)], axis=-1)
     coarse = make_interp_spline(nodes[::2], log_g.T[::2], k=7)
     weight = 1 + np.abs(log_g.max(axis=1, keepdims=True) - log_g)[:, 1::2]
-    error = float(np.max(np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2]) / weight)) / 100
-    return np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8), error
+    seen = np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2]) / weight
+    noise = float(np.sqrt((seen**2).mean(axis=1).sum()))
+    return (
+        np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8),
+        float(seen.max()) / 100,
+        noise,
+    )
