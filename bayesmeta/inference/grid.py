@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
-from bayesmeta.inference.bounded import CutMixture, cut_moments, cut_nodes
+from bayesmeta.inference.bounded import CutKernels, CutMixture, cut_kernels, cut_moments, cut_nodes
 from bayesmeta.inference.grid_draws import GridJoint
 from bayesmeta.inference.kernels import (
     BoolArray,
@@ -31,8 +31,9 @@ from bayesmeta.inference.plane import (
 )
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
-from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
+from bayesmeta.inference.quadrature import cut_off, nyquist
 from bayesmeta.inference.replan import foresee_nodes, move_ranges, refine
+from bayesmeta.inference.rough import take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.inference.tables import IndexArray
@@ -111,6 +112,12 @@ def _require_supported(bound: BoundModel) -> None:
             "Use normal random effects with a normal, flat or fixed effect prior (the Gaussian "
             'engine), or engine="nuts"'
         )
+    breaks = getattr(bound.data, "breaks", ())
+    if len(breaks) > 1:
+        raise NotExactError(
+            f"The likelihoods may bend at {', '.join(f'{b:g}' for b in breaks)}; the exact engine "
+            'takes one such point. Use smooth likelihoods, or engine="nuts"'
+        )
     low, high = bound.model.effect.support
     if np.isinf(low) and np.isfinite(high):
         raise NotExactError(
@@ -132,7 +139,7 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
     plane, mass = surface.plane, surface.mass
     has_mean, has_sd = tails.has_moment(1), tails.has_moment(2)
     mu = replace(
-        _mu_marginal(plane, mass, None),
+        _mu_marginal(plane, plane.mu, mass, None),
         has_mean=tails.has_moment(1, of_mu=True),
         has_sd=tails.has_moment(2, of_mu=True),
     )
@@ -166,24 +173,21 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
 
 
 def _mu_marginal(
-    plane: Plane, mass: FloatArray, shift: FloatArray | None
+    plane: Plane, mu: FloatArray, mass: FloatArray, shift: FloatArray | None
 ) -> NormalMixture | SincDensity:
-    """Mu, with a component for each node of tau; `shift` (tau,) moves them."""
+    """Mu, its nodes `mu` (tau, mu), with a component for each node of tau; `shift` moves them."""
     if plane.of_mu is None:
-        means = plane.mu[:, 0] if shift is None else plane.mu[:, 0] + shift
+        means = mu[:, 0] if shift is None else mu[:, 0] + shift
         return NormalMixture(means=means, sds=np.zeros(len(means)), weights=mass[:, 0])
-    center = (mass * plane.mu).sum() / mass.sum()
-    spread = mass * (plane.mu - center) ** 2
+    center = (mass * mu).sum() / mass.sum()
+    spread = mass * (mu - center) ** 2
     # a row matters by its mass, or by what it adds to the variance
     matters = (mass / mass.sum() + spread / spread.sum()).sum(axis=1) > 1e-18
-    of_mu = plane.of_mu
-    if isinstance(of_mu, SinhMap):
-        of_mu = replace(of_mu, center=of_mu.center[matters], scale=of_mu.scale[matters])
     return SincDensity(
         start=plane.x_low[matters],
         step=plane.x_step[matters],
         masses=mass[matters],
-        coordinate=of_mu,
+        coordinate=take_rows(plane.of_mu, matters),
         shift=None if shift is None else shift[matters],
     )
 
@@ -191,7 +195,7 @@ def _mu_marginal(
 def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
     """theta_new: its kernels about the nodes of mu where these resolve them, else shifts of mu."""
     plane, form = surface.plane, surface.integral.bound.model.random_effects
-    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture] = []
+    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture | CutKernels] = []
     gap = spacing(plane, surface.mass)
     for kernel in new_kernels(surface):
         mass = surface.mass * np.exp(kernel.log_share[..., 0])
@@ -208,7 +212,9 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
         if sums:
             t, sds, shares = (np.array(column) for column in zip(*sums, strict=True))
             parts.append(_about_parts(plane, mass[t] * shares[:, None], t, sds))
-        if len(rows):
+        if isinstance(form, TruncatedRandomEffects) and len(rows) and plane.of_mu is not None:
+            parts.append(cut_kernels(surface, form, rows))
+        elif len(rows):
             parts.append(_shifted(plane, mass, rows, [rule for _, rule in split]))
     if isinstance(form, TruncatedRandomEffects):
         moments = cut_moments(surface, form)
@@ -254,14 +260,9 @@ def _shifted(
     order = np.repeat(rows, [len(shift) for shift, _ in rules])
     shift, weight = (np.concatenate(side) for side in zip(*rules, strict=True))
     moved = replace(plane, n_tau=len(order), x_low=plane.x_low[order], x_high=plane.x_high[order])
-    if isinstance(plane.of_mu, SinhMap):
-        of_mu = SinhMap(
-            center=plane.of_mu.center[order],
-            scale=plane.of_mu.scale[order],
-            bend=plane.of_mu.bend,
-        )
-        moved = replace(moved, of_mu=of_mu)
-    return _mu_marginal(moved, mass[order] * weight[:, None], shift)
+    if plane.of_mu is not None:
+        moved = replace(moved, of_mu=take_rows(plane.of_mu, order))
+    return _mu_marginal(moved, plane.mu[order], mass[order] * weight[:, None], shift)
 
 
 def _measure_error(

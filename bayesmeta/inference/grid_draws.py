@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmeta.inference.crowded import CrowdedMap
 from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_peak
 from bayesmeta.inference.plane import Plane, Surface
 from bayesmeta.inference.posterior import Draws
 from bayesmeta.inference.quadrature import SinhMap
+from bayesmeta.inference.rough import move_rows
 from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.sums import CHUNK
 from bayesmeta.inference.tables import IndexArray, Tables
@@ -133,16 +135,11 @@ def _place(plane: Plane, t: FloatArray, m: FloatArray) -> tuple[FloatArray, Floa
         return np.full_like(t, plane.known_mu), tau, log_slope
     step = np.interp(t, rows, plane.x_step)
     x = np.interp(t, rows, plane.x_low) + step * m
-    of_mu = plane.of_mu
-    if isinstance(of_mu, SinhMap):
-        of_mu = SinhMap(
-            center=np.interp(t, rows, of_mu.center),
-            scale=np.interp(t, rows, of_mu.scale),
-            bend=of_mu.bend,
-        )
+    if isinstance(plane.of_mu, SinhMap | CrowdedMap):
+        of_mu = move_rows(plane.of_mu, rows, t)
         mu, slope = of_mu.point(x[:, None])[:, 0], of_mu.log_slope(x[:, None])[:, 0]
     else:
-        mu, slope = of_mu.point(x), of_mu.log_slope(x)
+        mu, slope = plane.of_mu.point(x), plane.of_mu.log_slope(x)
     return mu, tau, log_slope + slope + np.log(step)
 
 

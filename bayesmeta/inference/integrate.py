@@ -3,7 +3,8 @@
 L_i(mu, tau) is the integral of g_i(theta) N(theta | mu, tau^2). log g_i is tabulated once on the
 study's own nodes (`tables`), and every pair (mu, tau) is then a sum over
 
-- even nodes that all studies share, where many pairs have one tau (`shared_nodes`),
+- even nodes that all studies share, where many pairs have one tau (`shared_nodes`), or such that
+  crowd at a point where likelihoods may bend sharply (`graded_nodes`),
 - the study's own nodes, where they resolve the peak of the integrand (tau comparable with the
   study's standard error or larger), or
 - Gauss-Hermite nodes about the peak, with log g_i interpolated, where the integrand is narrower
@@ -20,6 +21,7 @@ from functools import partial
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.graded_nodes import sum_graded
 from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_own_coarseness
 from bayesmeta.inference.shared_nodes import share_nodes, sum_shared
 from bayesmeta.inference.sums import (
@@ -141,16 +143,20 @@ class StudyIntegral:
             sum_shared(tables, mu, rows, log_l, leak)
             for row in rows:
                 shared[row.pairs] = True
-        left = np.flatnonzero(~shared)
+        graded = sum_graded(tables, mu, tau, log_l, leak, check=check)
+        left = np.flatnonzero(~(shared | graded.all(axis=1)))
         narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
         if len(left):
             coarseness = find_coarseness(tables, mu[left], tau[left])
-            narrow[left] = 2 * coarseness > RESOLVED
+            narrow[left] = (2 * coarseness > RESOLVED) & ~graded[left]
             finer[left] = narrow[left] & (coarseness <= RESOLVED)
         wide = left[~narrow[left].all(axis=1)]
         if len(wide):
             stride = 1 if check else 2
-            log_l[wide], leak[wide] = sum_nodes(tables, mu[wide], tau[wide], stride=stride)
+            by_nodes = sum_nodes(tables, mu[wide], tau[wide], stride=stride)
+            pair, study = np.nonzero(~graded[wide])
+            for out, found in zip((log_l, leak), by_nodes, strict=True):
+                out[wide[pair], study] = found[pair, study]
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
         about = narrow & ~finer
         tiny = tau[:, None] < 0.05 * tables.scale

@@ -137,6 +137,9 @@ def fit_nuts(
             f"each chain and target acceptance {settings.target_accept:g}, because the first run "
             f"failed: {first}",
         )
+    require_inside = getattr(bound.data, "require_inside", None)
+    if require_inside is not None:
+        require_inside(kept.theta)
     log.info("NUTS took %.1f s; R-hat %.4f", diagnostics.seconds, diagnostics.rhat)
     failures = (f"NUTS: {failure}" for failure in diagnostics.failures)
     moments = {"has_mean": tails.has_moment(1), "has_sd": tails.has_moment(2)}

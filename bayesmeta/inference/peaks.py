@@ -16,6 +16,10 @@ def find_peak(
     variance = tables.scale[study] ** 2
     e = tau * (tables.center[study] - mu) / (variance + tau**2)  # the normal approximation's
     low, high = np.full_like(mu, -np.inf), np.full_like(mu, np.inf)
+    domain = tables.lines.plain.domain
+    if domain is not None:
+        with np.errstate(over="ignore"):
+            low, high = ((bound - mu) / np.maximum(tau, 1e-300) for bound in domain)
     for _ in range(60):
         slope, bend = tables.slopes(mu + tau * e, study)
         pull = tau * slope - e  # decreasing in e for a log-concave g
@@ -51,18 +55,24 @@ def find_own_coarseness(
     tables: Tables, mu: FloatArray, tau: FloatArray, study: IndexArray
 ) -> FloatArray:
     """Give the same of the given studies; mu, tau and study broadcast against each other."""
-    center, scale, origin = tables.center[study], tables.scale[study], tables.origin[study]
+    center, scale = tables.center[study], tables.scale[study]
     variance, tau2 = scale**2, tau**2
     share = np.minimum(1, 2 * variance / (variance + tau2))
     peak = center + share * (mu - center)
-    far = np.abs(center - origin) > np.abs(peak - origin)
-    spacing = tables.spacing_at(np.where(far, center, peak), study)
+    spacing = np.maximum(tables.spacing_at(peak, study), tables.spacing_at(center, study))
+    domain = tables.lines.plain.domain
+    wide = tau > 0.8 * scale
+    if domain is not None:  # nodes are furthest apart between the bounds, and closest near them
+        low, high = np.minimum(peak, center), np.maximum(peak, center)
+        middle = np.clip(0.5 * (domain[0] + domain[1]), low, high)
+        spacing = np.maximum(spacing, tables.spacing_at(middle, study))
+        wide = wide | (np.minimum(low - domain[0], domain[1] - high) < 10 * tau)
     width = np.maximum(normal_width(scale, tau), 1e-300)
     coarse = 2 * spacing > RESOLVED * width
     bend = tables.slopes(peak, study)[1]
     bent = tau / np.sqrt(np.maximum(1 - tau**2 * bend, 1.0)) / _SKEWED
     out: FloatArray = spacing / np.maximum(np.minimum(width, bent), 1e-300)
-    look = (2 * out > RESOLVED) & ((tau > 0.8 * scale) | ~coarse)
+    look = (2 * out > RESOLVED) & (wide | ~coarse)
     if look.any():
         m, t = (np.broadcast_to(a, out.shape)[look] for a in (mu, tau))
         i = np.broadcast_to(study, out.shape)[look]

@@ -9,8 +9,9 @@ from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import LOWEST_CHECKED, SinhMap, SupportMap, find_range
+from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_break, near_of_mu
 from bayesmeta.inference.spread import Mixed, build_integral
-from bayesmeta.inference.tables import Tables
+from bayesmeta.inference.tables import BoolArray, Tables
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
 from bayesmeta.random_effects import TruncatedRandomEffects
@@ -39,7 +40,7 @@ class Plane:
         Its map; None where tau is known.
     x_low, x_high : (tau,)
         The lines of mu; n_mu nodes each.
-    of_mu : SinhMap, SupportMap or None
+    of_mu : SinhMap, SupportMap, CrowdedMap or None
         Their map; None where mu is known.
     """
 
@@ -51,7 +52,7 @@ class Plane:
     x_low: FloatArray
     x_high: FloatArray
     n_mu: int
-    of_mu: SinhMap | SupportMap | None
+    of_mu: MuMap | None
     known_mu: float
 
     @property
@@ -193,26 +194,26 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
         tau, density = coordinate.point(v), log_f(v)
         gap = density.max() - density
     center, scale, _ = rough.given(tau)
-    reach = _REACH * np.sqrt(2 * np.maximum(DROP - gap, 4.0))
     low, high = bound.model.effect.support
-    known = isinstance(bound.model.effect, Fixed)
-    of_mu: SinhMap | SupportMap | None
-    if known:
-        of_mu, x_low, x_high = None, np.zeros(n_tau), np.zeros(n_tau)
-    elif np.isinf(low):
-        of_mu = SinhMap(center=center, scale=scale, bend=BEND)
-        x_high = BEND * np.arcsinh(reach / BEND)
-        x_low = -x_high
-    else:
-        of_mu = SupportMap(low=low, high=high, unit=bound.unit)
-        begin, end, _ = of_mu.scan
-        edges = [np.clip(c, low + 1e-12 * bound.unit, high) for c in
-                 (center - reach * scale, center + reach * scale)]  # fmt: skip
-        x_low, x_high = (np.clip(of_mu.line(edge), begin, end) for edge in edges)
-        x_high = np.maximum(x_high, x_low + 0.5)
+    of_mu: MuMap | None = None
+    x_low, x_high, n_mu = np.zeros(n_tau), np.zeros(n_tau), 1
+    if not isinstance(bound.model.effect, Fixed):
+        plain = (
+            SinhMap(center=center, scale=scale, bend=BEND)
+            if np.isinf(low)
+            else SupportMap(low=low, high=high, unit=bound.unit)
+        )
+        crowded = crowd_at_break(bound.data, plain, near_of_mu(tau, scale), scale)
+        of_mu, n_mu = (plain, _FIRST_MU) if crowded is None else (crowded, CROWDED_MU)
+        reach = _REACH * np.sqrt(2 * np.maximum(DROP - gap, 4.0)) * scale
+        x_low, x_high = (of_mu.line(end[:, None])[:, 0] for end in (center - reach, center + reach))
+        if isinstance(plain, SupportMap):
+            begin, end, _ = of_mu.scan if not isinstance(of_mu, SinhMap) else plain.scan
+            x_low, x_high = np.clip(x_low, begin, end), np.clip(x_high, begin, end)
+            x_high = np.maximum(x_high, x_low + (0.5 if crowded is None else 0.0))
     return Plane(
         v_low=v_low, v_high=v_high, n_tau=n_tau, of_tau=of_tau, known_tau=float(tau[0]),
-        x_low=x_low, x_high=x_high, n_mu=1 if known else _FIRST_MU, of_mu=of_mu, known_mu=low,
+        x_low=x_low, x_high=x_high, n_mu=n_mu, of_mu=of_mu, known_mu=low,
     )  # fmt: skip
 
 
@@ -273,5 +274,18 @@ def evaluate_plane(
                 log_evidence=evidence,
                 leak=float(leak.sum()),
             )
-        integral = integral.extend(leak > _LEAK / leak.size)
+        short = leak > _LEAK / leak.size
+        _require_longer(integral, short)
+        integral = integral.extend(short)
     raise AccuracyError("The tables of the study likelihoods do not reach far enough")
+
+
+def _require_longer(integral: StudyIntegral | Mixed, short: BoolArray) -> None:
+    """Refuse where a table is `short` (study, 2) because the user's own ends there."""
+    data = integral.bound.data
+    refuse, ends = (getattr(data, name, None) for name in ("refuse_short", "ends"))
+    if refuse is not None and ends is not None:
+        tables = integral.integral.tables if isinstance(integral, Mixed) else integral.tables
+        at_end = short & (np.abs(tables.ends - ends) < 1e-6 * tables.scale[:, None])
+        if at_end.any():
+            refuse(at_end)

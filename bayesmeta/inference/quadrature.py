@@ -107,8 +107,8 @@ def find_range(
     low: FloatArray,
     high: FloatArray,
     *,
-    lowest: float = -np.inf,
-    highest: float = np.inf,
+    lowest: FloatArray | float = -np.inf,
+    highest: FloatArray | float = np.inf,
     points: int = 65,
     drop: float = DROP,
 ) -> tuple[FloatArray, FloatArray]:
@@ -124,7 +124,7 @@ def find_range(
         all of which must be covered.
     low, high : (...)
         Where to begin.
-    lowest, highest : float
+    lowest, highest : float or (...)
         How far the range may be widened.
     points : int
         Points of a scan.

@@ -6,10 +6,11 @@ import numpy as np
 
 from bayesmeta.inference.plane import DROP, LEAST_TAU, LINE_DROP, Plane, Surface
 from bayesmeta.inference.propriety import TailOrder
-from bayesmeta.inference.quadrature import SinhMap, SupportMap
+from bayesmeta.inference.quadrature import SinhMap
+from bayesmeta.inference.rough import move_rows
 from bayesmeta.scales import FloatArray
 
-_EDGE = 23.0  # log units below its maximum that the plane must have fallen at the ends of mu
+_EDGE = 25.5  # log units below its maximum that the plane must have fallen at the ends of mu
 _LINE_EDGE = 29.0  # the same for the line of tau
 
 
@@ -26,9 +27,7 @@ def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> P
         height = np.maximum(height, tilted - tilted.max())
     x_low, x_high = plane.x_low, plane.x_high
     if plane.of_mu is not None:
-        begin, end, _ = (
-            plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
-        )
+        begin, end, _ = (-700.0, 700.0, 0) if isinstance(plane.of_mu, SinhMap) else plane.of_mu.scan
         x_low, x_high = fit_range(
             height, x_low, x_high, begin, end, drop=DROP + deeper, edge=_EDGE + deeper
         )
@@ -59,8 +58,8 @@ def fit_range(
     height: FloatArray,
     low: FloatArray,
     high: FloatArray,
-    lowest: float,
-    highest: float,
+    lowest: FloatArray | float,
+    highest: FloatArray | float,
     *,
     drop: float,
     edge: float,
@@ -92,10 +91,7 @@ def _move_line(plane: Plane, v_low: float, v_high: float, n_tau: int) -> Plane:
     """Lay the same plane on another line of tau; its lines of mu are interpolated."""
     v = np.linspace(v_low, v_high, n_tau)
     x_low, x_high = (np.interp(v, plane.v, edge) for edge in (plane.x_low, plane.x_high))
-    of_mu = plane.of_mu
-    if isinstance(of_mu, SinhMap):
-        scale = np.exp(np.interp(v, plane.v, np.log(of_mu.scale)))
-        of_mu = replace(of_mu, center=np.interp(v, plane.v, of_mu.center), scale=scale)
+    of_mu = None if plane.of_mu is None else move_rows(plane.of_mu, plane.v, v)
     return replace(
         plane, v_low=v_low, v_high=v_high, n_tau=n_tau, x_low=x_low, x_high=x_high, of_mu=of_mu
     )

@@ -100,7 +100,7 @@ def _is_cheap(
     """Whether `nodes` shared nodes cost less than each study's own sums, for values of tau."""
     studies, scale = len(tables.center), tables.scale
     own = np.where(
-        tables.spacing(1) > RESOLVED * width,
+        tables.spacing_at(tables.center, np.arange(studies)) > RESOLVED * width,
         np.where(tau[:, None] < 0.05 * scale, _ABOUT_MU, _ABOUT_PEAK),
         tables.log_g.shape[1] / 2,
     ).sum(axis=1)

@@ -17,12 +17,14 @@ from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.peaks import find_peak
 from bayesmeta.inference.plane import Surface
-from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
+from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
+from bayesmeta.inference.rough import NEAR_EFFECT, MuMap, crowd_at_break, take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.tables import BoolArray
 from bayesmeta.inference.threads import on_one_blas_thread
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0
@@ -30,6 +32,7 @@ _MOST = 2100  # nodes of one density
 _SPIKE = 1e-9  # posterior mass from which a node of tau may make a narrow peak
 _ROWS = 1e-13  # nodes of tau with less posterior mass are left out
 _CHUNK = 1 << 20
+_LEGENDRE = np.polynomial.legendre.leggauss(48)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,7 +108,7 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
 
     maps = [_about(surface)]
     for center, scale in maps:
-        found, settled = _find_on_line(log_density, center, scale, tol)
+        found, settled = _find_on_line(surface, log_density, center, scale, tol)
         if found is not None:
             return found
         if len(maps) == 1:  # a small tau makes a narrow peak within a wide density
@@ -118,19 +121,29 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
 
 
 def _find_on_line(
+    surface: Surface,
     log_density: Callable[[FloatArray], FloatArray],
     center: FloatArray,
     scale: FloatArray,
     tol: float,
 ) -> tuple[SincDensity | None, BoolArray]:
     """Densities (study,) on lines about a centre, if all settle; and which do."""
-    of_one = SinhMap(center=center, scale=scale, bend=_BEND)
+    coordinate, of_one = _lines(surface, center, scale)
 
     def log_f(x: FloatArray) -> FloatArray:
         return np.maximum(log_density(of_one.point(x)) + of_one.log_slope(x), -1e300)
 
-    edge = np.full(len(center), 5.5)
-    low, high = find_range(log_f, -edge, edge, points=33, drop=27.0)
+    edge = _BEND * np.sinh(5.5 / _BEND) * scale
+    low, high = (of_one.line((center + side * edge)[:, None])[:, 0] for side in (-1, 1))
+    lowest: FloatArray | float = -np.inf
+    highest: FloatArray | float = np.inf
+    points = 33
+    if not isinstance(of_one, SinhMap):
+        lowest, highest, _ = of_one.scan
+        low, high, points = np.maximum(low, lowest), np.minimum(high, highest), 65
+    low, high = find_range(
+        log_f, low, high, lowest=lowest, highest=highest, points=points, drop=27.0
+    )
     nodes = 65
     while True:
         step = (high - low) / (nodes - 1)
@@ -140,7 +153,6 @@ def _find_on_line(
         if rough.max() < tol:
             total = mass.sum(axis=1)
             _require_whole(total, tol)
-            coordinate = SinhMap(center=center[:, None], scale=scale[:, None], bend=_BEND)
             density = SincDensity(
                 start=low[:, None],
                 step=step[:, None],
@@ -151,6 +163,24 @@ def _find_on_line(
         if 2 * nodes - 1 > _MOST or (nodes > 100 and rough.max() ** (_MOST / nodes) > tol):
             return None, rough < tol  # as the error falls, the most nodes are not enough
         nodes = 2 * nodes - 1
+
+
+def _lines(surface: Surface, center: FloatArray, scale: FloatArray) -> tuple[MuMap, MuMap]:
+    """Lines of the studies' effects, for one component each (study, 1, node), and (study, node)."""
+    bound, near = surface.integral.bound, NEAR_EFFECT * scale
+    form = bound.model.random_effects
+    plain: SinhMap | SupportMap = SinhMap(center=center, scale=scale, bend=_BEND)
+    of_part: SinhMap | SupportMap = SinhMap(
+        center=center[:, None], scale=scale[:, None], bend=_BEND
+    )
+    if isinstance(form, TruncatedRandomEffects):
+        plain = of_part = SupportMap(low=form.low, high=form.high, unit=bound.unit)
+    crowded = crowd_at_break(bound.data, plain, near, scale)  # other studies' breaks pass on, too
+    if crowded is None:
+        return of_part, plain
+    return replace(
+        crowded, base=of_part, near=crowded.near[..., None], weight=crowded.weight[..., None]
+    ), crowded
 
 
 def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMixture:
@@ -301,6 +331,9 @@ class _Predictive:
             about.append(_Sum(kernel=normal, mu=plane.mu[t, m], scale=sds[part], log_weight=parts))
         slope = plane.of_mu.log_slope(plane.x) + np.log(plane.x_step)[:, None]
         log_density = (log_weight - slope[..., None])[rows]  # (row, mu, study)
+        if len(rows):  # what is far below counts for nothing, and would upset the spline
+            top = log_density.max(axis=1, keepdims=True)
+            log_density = np.maximum(log_density, top - 300)
         index = np.arange(plane.n_mu, dtype=float)
         spline = make_interp_spline(index, np.moveaxis(log_density, 1, 0), k=7)
         taylor = np.stack(
@@ -320,25 +353,40 @@ class _Predictive:
         for part in self.about:
             out += part.density(theta, log_g)
         for row, (shift, weight) in enumerate(self.rules):  # few: kernels below the spacing of mu
-            out += self._smooth_row(row, theta, log_g, shift) @ weight
+            mu, at = self._about(row, theta, shift, weight)
+            out += (self._smooth_row(row, mu, log_g) * at).sum(axis=-1)
         return out
 
-    def _smooth_row(
-        self, row: int, theta: FloatArray, log_g: FloatArray, shift: FloatArray
-    ) -> FloatArray:
-        """One node of tau: the density of mu over L_i, moved, (study, node, shift)."""
+    def _about(
+        self, row: int, theta: FloatArray, shift: FloatArray, weight: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Nodes of mu about theta, (study, node, shift), and their weights.
+
+        Where mu has bounds: of a normal kernel between them.
+        """
+        form = self.surface.integral.bound.model.random_effects
+        tau = self.surface.plane.tau[self.rows[row]]
+        if not isinstance(form, TruncatedRandomEffects) or tau == 0:
+            return theta[..., None] - shift, weight
+        low, high = (np.clip(theta + side * 8.5 * tau, form.low, form.high) for side in (-1, 1))
+        z, w = _LEGENDRE
+        half = (high - low)[..., None] / 2
+        mu = low[..., None] + half * (1 + z)
+        kernel = np.exp(-0.5 * ((theta[..., None] - mu) / tau) ** 2) / (tau * np.sqrt(2 * np.pi))
+        return mu, half * w * kernel
+
+    def _smooth_row(self, row: int, mu: FloatArray, log_g: FloatArray) -> FloatArray:
+        """One node of tau: the density of mu over L_i, times g_i, (study, node, shift)."""
         plane = self.surface.plane
         t = self.rows[row]
         of_mu = plane.of_mu
-        if isinstance(of_mu, SinhMap):
-            of_mu = SinhMap(center=of_mu.center[t], scale=of_mu.scale[t], bend=of_mu.bend)
         assert of_mu is not None
-        mu = theta[..., None] - shift
+        of_mu = take_rows(of_mu, t)
         steps = (of_mu.line(mu.reshape(-1)).reshape(mu.shape) - plane.x_low[t]) / plane.x_step[t]
         inside = (steps >= 0) & (steps <= plane.n_mu - 1)
         interval = np.clip(steps, 0, plane.n_mu - 2).astype(np.intp)
         u = steps - interval - 0.5
-        c = self.taylor[row][np.arange(len(theta))[:, None, None], interval]
+        c = self.taylor[row][np.arange(len(mu))[:, None, None], interval]
         f = c[..., 7]
         for power in range(6, -1, -1):
             f = f * u + c[..., power]

@@ -1,7 +1,7 @@
 """Tables of log g_i on each study's own nodes, and the spline between them.
 
-The nodes are even in x with theta = origin + unit * bend * sinh(x / bend). The error of the spline
-is measured, and the table made finer until it is small.
+The nodes are even on the line of a `TableMap`. The error of the spline is measured, and the table
+made finer until it is small.
 """
 
 import math
@@ -10,15 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.table_map import TABLE_BEND, TableMap
 from bayesmeta.model import BoundModel
 from bayesmeta.scales import FloatArray
 
-_BEND = 6.0  # units after which a study's nodes begin to spread exponentially
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
 _FINEST = 9  # times that the step may be reduced by the factor 0.7
 _ERROR = 3e-9  # largest error of the splines, summed over studies
 _ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
-_CROWDED = 1e-9  # unit of a map about a rough point, in standard errors
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
@@ -32,8 +31,8 @@ class Tables:
     ----------
     center, scale : (study,)
         A study's estimate and standard error, about.
-    origin, unit : (study,)
-        Of the table's map: the same, but where a likelihood is rough at a point.
+    lines : TableMap
+        The studies' maps between theta and x.
     first, step : (study,)
         First node and spacing of the table in x.
     log_g : (study, node)
@@ -46,8 +45,7 @@ class Tables:
 
     center: FloatArray
     scale: FloatArray
-    origin: FloatArray
-    unit: FloatArray
+    lines: TableMap
     first: FloatArray
     step: FloatArray
     log_g: FloatArray
@@ -64,34 +62,27 @@ class Tables:
     @property
     def ends(self) -> FloatArray:
         """First and last theta of each table, (study, 2)."""
-        x = np.stack([self.first, self.last], axis=1)
-        return self._theta(x)
-
-    def spacing(self, stride: int) -> FloatArray:
-        """Distance of every `stride`-th node at each study's centre, (study,)."""
-        out: FloatArray = stride * self.step * self.unit
-        return out
+        return self._theta(np.stack([self.first, self.last], axis=1))
 
     def spacing_at(self, theta: FloatArray, study: IndexArray) -> FloatArray:
-        """Distance of the nodes of the given studies at theta."""
-        z = (theta - self.origin[study]) / (_BEND * self.unit[study])
-        out: FloatArray = self.spacing(1)[study] * np.sqrt(1 + z * z)
+        """Distance of the nodes of the given studies at theta, but for their crowding."""
+        out: FloatArray = self.step[study] / self.lines.plain.take(study).slopes(theta)[0]
         return out
 
     def nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
         """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
         x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
-        slope = np.log(np.cosh(x / _BEND))
-        spacing = np.log(self.spacing(stride))[:, None]
-        return self._theta(x), self.log_g[:, ::stride] + slope + spacing
+        theta = self._theta(x)
+        study = np.arange(len(self.center))[:, None]
+        rise = self.lines.take(study).slopes(theta)[0]
+        return theta, self.log_g[:, ::stride] + np.log(stride * self.step[:, None] / rise)
 
     def between(self, steps: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Theta at positions in steps from the first node, and log(g dtheta) there, (pair,)."""
-        x = self.first[study] + self.step[study] * steps
-        unit = self.unit[study]
-        theta = from_line(x, self.origin[study], unit)
-        slope = np.log(np.cosh(x / _BEND) * self.step[study] * unit)
-        return theta, self.value(theta, study) + slope
+        lines = self.lines.take(study)
+        theta = lines.point(self.first[study] + self.step[study] * steps)
+        log_slope = np.log(self.step[study] / lines.slopes(theta)[0])
+        return theta, self.value(theta, study) + log_slope
 
     def value(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Log g of the given studies at theta, (pair,) each; straight on beyond the table."""
@@ -99,7 +90,7 @@ class Tables:
 
     def reach(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Log g of the given studies at theta, and how many steps beyond the table theta is."""
-        c, u, _, beyond = self._locate(theta, study)
+        c, u, beyond = self._locate(theta, study)
         f: FloatArray = c[..., 7]
         for power in range(6, -1, -1):
             f = f * u + c[..., power]
@@ -109,19 +100,17 @@ class Tables:
 
     def slopes(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """First and second derivatives of log g in theta."""
-        c, u, away, beyond = self._locate(theta, study)
+        c, u, beyond = self._locate(theta, study)
         d1, d2 = _derivative(c, u), np.zeros_like(u)
         for power in range(7, 1, -1):
             d2 = d2 * u + power * (power - 1) * c[..., power]
         d2 = np.where(beyond == 0, d2, 0.0)
-        scale, step, cosh = self.unit[study], self.step[study], np.sqrt(1 + away * away)
-        slope = d1 / (scale * step * cosh)  # d theta = scale cosh(x / bend) d x
-        bend = (d2 / step**2 - (away / _BEND) * d1 / (step * cosh)) / (scale * cosh) ** 2
-        return slope, bend
+        rise, bend = (d / self.step[study] for d in self.lines.take(study).slopes(theta))
+        return d1 * rise, d2 * rise**2 + d1 * bend
 
     def steps(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Where theta lies in the tables of the studies, in steps from their first nodes."""
-        x = to_line(theta, self.origin[study], self.unit[study])
+        x = self.lines.take(study).line(theta)
         out: FloatArray = (x - self.first[study]) / self.step[study]
         return out
 
@@ -131,23 +120,22 @@ class Tables:
         return value, beyond != 0
 
     def _theta(self, x: FloatArray) -> FloatArray:
-        return from_line(x, self.origin[:, None], self.unit[:, None])
+        return self.lines.take(np.arange(len(self.center))[:, None]).point(x)
 
     def _locate(
         self, theta: FloatArray, study: IndexArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Where theta lies in the tables.
 
-        Gives Taylor coefficients (..., 8), the offset in steps from their centre, the distance
-        from the study's centre in bends, and how many steps theta is beyond the table.
+        Gives Taylor coefficients (..., 8), the offset in steps from their centre, and how many
+        steps theta is beyond the table.
         """
-        away = (theta - self.origin[study]) / (_BEND * self.unit[study])
-        steps = (_BEND * np.arcsinh(away) - self.first[study]) / self.step[study]
+        steps = (self.lines.take(study).line(theta) - self.first[study]) / self.step[study]
         intervals = self.log_g.shape[1] - 1
         inside = np.clip(steps, 0, intervals)
         interval = np.minimum(inside.astype(np.intp), intervals - 1)
         return (
-            self.taylor[study * intervals + interval], inside - interval - 0.5, away, steps - inside
+            self.taylor[study * intervals + interval], inside - interval - 0.5, steps - inside
         )  # fmt: skip
 
 
@@ -163,26 +151,28 @@ def tabulate(
     AccuracyError
         A likelihood is too rough for its table.
     """
-    origin, unit = _maps(bound)
-    first, last = (to_line(end, origin, unit) for end in (low, high))
-    return _tabulate(bound, first, last, allowed or _ERROR / len(bound.studies))
+    lines = TableMap.of(bound.data)
+    ends = lines.line(low), lines.line(high)
+    return _tabulate(bound, lines, *ends, allowed=allowed or _ERROR / len(bound.studies))
 
 
 def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
     """Give longer tables for the studies and sides (study, 2) that are `short`."""
     first, last = tables.first, tables.last
-    more = np.minimum(0.3 * (last - first), _BEND)  # about three times as far, at most
+    more = np.minimum(0.3 * (last - first), TABLE_BEND)  # about three times as far, at most
     first = np.where(short[:, 0], first - more, first)
     last = np.where(short[:, 1], last + more, last)
-    return _tabulate(bound, first, last, tables.allowed)
+    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed)
 
 
-def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray, allowed: float) -> Tables:
+def _tabulate(
+    bound: BoundModel, lines: TableMap, first: FloatArray, last: FloatArray, *, allowed: float
+) -> Tables:
     center, scale = bound.data.y, bound.data.se
-    origin, unit = _maps(bound)
+    column = lines.take(np.arange(len(center))[:, None])
     ends = getattr(bound.data, "ends", None)
     if ends is not None:  # not beyond the bounds of the measure
-        low, high = to_line(ends.T, origin, unit)
+        low, high = lines.line(ends.T)
         first, last = np.maximum(first, low), np.minimum(last, high)
     step = _STEP if allowed <= _ERROR else 2 * _STEP
     error = np.inf
@@ -191,7 +181,7 @@ def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray, allowed: f
         nodes = 2 * max(half, 8) + 1
         spacing = (last - first) / (nodes - 1)
         x = first[:, None] + spacing[:, None] * np.arange(nodes)
-        theta = from_line(x, origin[:, None], unit[:, None])
+        theta = column.point(x)
         log_g = bound.model.likelihood.log_g(bound.data, theta)
         before = error
         taylor, error, noise = _interpolate(log_g)
@@ -203,8 +193,7 @@ def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray, allowed: f
             return Tables(
                 center=center,
                 scale=scale,
-                origin=origin,
-                unit=unit,
+                lines=lines,
                 first=first,
                 step=spacing,
                 log_g=log_g,
@@ -217,31 +206,6 @@ def _tabulate(bound: BoundModel, first: FloatArray, last: FloatArray, allowed: f
         f"The table of a study's log likelihood is still wrong by {error:.0e} between its "
         'nodes: the likelihood has a kink. engine="nuts" does not need a table'
     )
-
-
-def _maps(bound: BoundModel) -> tuple[FloatArray, FloatArray]:
-    """Origins and units of the studies' maps, (study,).
-
-    About the estimate, in standard errors; where the data mark a likelihood as rough at 0, about
-    0, in units so small that the nodes crowd there like a geometric series.
-    """
-    data = bound.data
-    rough = getattr(data, "rough", None)
-    if rough is None:
-        return data.y, data.se
-    return np.where(rough, 0.0, data.y), np.where(rough, _CROWDED * data.se, data.se)
-
-
-def from_line(x: FloatArray, origin: FloatArray, unit: FloatArray) -> FloatArray:
-    """From the even line of a table to theta."""
-    out: FloatArray = origin + unit * _BEND * np.sinh(x / _BEND)
-    return out
-
-
-def to_line(theta: FloatArray, origin: FloatArray, unit: FloatArray) -> FloatArray:
-    """From theta to the even line of a table."""
-    out: FloatArray = _BEND * np.arcsinh((theta - origin) / (_BEND * unit))
-    return out
 
 
 def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:

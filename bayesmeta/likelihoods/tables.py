@@ -93,6 +93,11 @@ class BinomialData:
         return np.minimum(events, self.n_treated + self.n_control - events) < _FEW
 
     @property
+    def breaks(self) -> tuple[float, ...]:
+        """Where likelihoods that are `rough` bend sharply."""
+        return () if self.rough is None or not self.rough.any() else (0.0,)
+
+    @property
     def cells(self) -> FloatArray:
         """Events and non-events of the treated, then of the control arm, 1/2 added; (4, study)."""
         a, c = self.events_treated, self.events_control
