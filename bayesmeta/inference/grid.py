@@ -43,6 +43,7 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _MOST_NODES = 200_000  # of (tau, mu); a fit that is foreseen to need more is refused at once
+_DEEPEST = 9.0  # log units that the plane may be cut deeper than usual
 _AMPLIFIED = 30  # times a spectrum, about: the error of a quantile
 _PROBS = np.array([0.025, 0.5, 0.975])
 
@@ -70,24 +71,27 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     tails = find_tail_order(bound)
     plane = first_plane(bound, tails)
     error, foreseen, stalled, integral = np.inf, np.inf, 0, None
+    deeper = 0.0
     for _ in range(40):
         surface = evaluate_plane(bound, plane, integral)
         integral = surface.integral
-        moved = move_ranges(surface, tails)
+        moved = move_ranges(surface, tails, deeper=deeper)
         if moved is not None:
             plane = moved
             continue
         in_tau, in_mu = _spectra(surface)
-        rest, wanted = 0.0, tol / _AMPLIFIED
+        rest, cut, wanted = 0.0, 0.0, tol / _AMPLIFIED
         if max(in_tau, in_mu) <= tol:
             wanted = tol / 2
             posterior = _assemble(bound, surface, tails, tol)
-            in_tau, in_mu, rest = _measure_error(posterior, surface, tails, in_tau, in_mu)
-        stalled = stalled + 1 if max(in_tau, in_mu) + rest > 0.5 * error else 0
-        error = max(in_tau, in_mu) + rest
+            in_tau, in_mu, cut, rest = _measure_error(posterior, surface, tails, in_tau, in_mu)
+        last, error = error, max(in_tau, in_mu) + cut + rest
+        stalled = stalled + 1 if error > 0.5 * last else 0
         if error <= tol:
             accuracy = Accuracy(error=error, tol=tol, nodes=(plane.n_tau, plane.n_mu))
             return replace(posterior, accuracy=accuracy)
+        if cut > tol / 3 and deeper < _DEEPEST:
+            deeper, stalled = deeper + float(np.log(10 * cut / tol)), 0
         foreseen = foresee_nodes(plane, in_tau, in_mu, wanted=wanted)
         if stalled == 2 or foreseen > _MOST_NODES or rest > tol:
             break
@@ -263,8 +267,8 @@ def _shifted(
 
 def _measure_error(
     posterior: Posterior, surface: Surface, tails: TailOrder, in_tau: float, in_mu: float
-) -> tuple[float, float, float]:
-    """Error bounds: of the nodes of tau, of those of mu, and of the sums inside and rounding."""
+) -> tuple[float, float, float, float]:
+    """Error bounds: of nodes of tau and of mu, of what was cut, and of sums inside and rounding."""
     mass, plane = surface.mass, surface.plane
     full = _quantities(mass, plane)
     errors = [in_tau, in_mu]
@@ -286,8 +290,8 @@ def _measure_error(
     inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
-    rest = inside + surface.leak + _cut_off(mass, plane, tails, amplify) + rounding
-    return errors[0], errors[1], rest
+    cut = _cut_off(mass, plane, tails, amplify)
+    return errors[0], errors[1], cut, inside + surface.leak + rounding
 
 
 def _choose_pairs(mass: FloatArray) -> IndexArray:

@@ -22,18 +22,19 @@ import numpy as np
 
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.graded_nodes import sum_graded
-from bayesmeta.inference.peaks import RESOLVED, find_coarseness
+from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_own_coarseness
 from bayesmeta.inference.shared_nodes import share_nodes, sum_shared
 from bayesmeta.inference.sums import (
     FINE_RULE,
     RULE,
     SMALL_RULE,
+    Logs,
     sum_about_mu,
     sum_about_peak,
     sum_all_nodes,
     sum_nodes,
 )
-from bayesmeta.inference.tables import BoolArray, Tables, extend, tabulate
+from bayesmeta.inference.tables import BoolArray, IndexArray, Tables, extend, tabulate
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
@@ -64,8 +65,13 @@ class StudyIntegral:
     tables: Tables
 
     @classmethod
-    def build(cls, bound: BoundModel, mu: FloatArray, tau: FloatArray) -> "StudyIntegral":
+    def build(
+        cls, bound: BoundModel, mu: FloatArray, tau: FloatArray, *, allowed: float | None = None
+    ) -> "StudyIntegral":
         """Tabulate log g_i where the integrand should matter for the pairs mu, tau (pair,).
+
+        Where the studies belong to different data sets, mu and tau are (pair, study), and `allowed`
+        is the error of one table.
 
         Where it should is taken from a normal approximation with room to spare; `Sums.leak` tells
         whether it was enough, and `extend` mends it.
@@ -76,25 +82,26 @@ class StudyIntegral:
             A likelihood is too rough for its table.
         """
         center, scale = bound.data.y, bound.data.se
+        mu, tau = (a[:, None] if a.ndim == 1 else a for a in (mu, tau))
         if isinstance(bound.model.random_effects, TruncatedRandomEffects):
             # log g is singular at the bounds: go there only where pairs of some weight need it
-            misfit = ((mu[:, None] - center) ** 2 / (4 * scale**2 + tau[:, None] ** 2)).sum(axis=1)
+            misfit = ((mu - center) ** 2 / (4 * scale**2 + tau**2)).sum(axis=1)
             near = misfit <= misfit.min() + _MISFIT
             mu, tau = mu[near], tau[near]
-        variance, tau2 = scale**2, tau[:, None] ** 2
+        variance, tau2 = scale**2, tau**2
         vanishes = bound.model.likelihood.vanishes(bound.data)
         # the peak lies between centre and mu; a binomial tail is lighter than normal, hence the 2
         share = np.minimum(1, 2 * variance / (variance + tau2))
         width = np.sqrt(variance * tau2 / (variance + tau2))
-        away = mu[:, None] - center
+        away = mu - center
         reach = np.sqrt(_REACH**2 + 2 * np.log(len(center)))  # what is lost adds up over studies
         ends = []
         for side, vanishing in ((-1, vanishes[:, 0]), (1, vanishes[:, 1])):
             peak = np.where(vanishing, share * away, away)
-            spread = np.where(vanishing, 1.3 * width, tau[:, None])
+            spread = np.where(vanishing, 1.3 * width, tau)
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(center + side * (np.maximum(furthest, 0.0) + 0.5 * scale))
-        return cls(bound=bound, tables=tabulate(bound, *ends))
+        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed))
 
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
@@ -164,6 +171,24 @@ class StudyIntegral:
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(tables, mu[pair], tau[pair], study)
         return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
+
+    def sum_own(self, mu: FloatArray, tau: FloatArray, study: IndexArray) -> Logs:
+        """Log L_i of one study for each pair (pair,), and its leak (pair, 2).
+
+        For studies of different data sets, whose pairs are their own.
+        """
+        out, leak = np.empty(len(mu)), np.empty((len(mu), 2))
+        narrow = find_own_coarseness(self.tables, mu, tau, study) > RESOLVED
+        tiny = narrow & (tau < 0.05 * self.tables.scale[study])
+        for where, summed in (
+            (~narrow, sum_all_nodes),
+            (narrow & ~tiny, partial(sum_about_peak, rule=RULE)),
+            (tiny, partial(sum_about_mu, rule=SMALL_RULE)),
+        ):
+            i = np.flatnonzero(where)
+            if len(i):
+                out[i], leak[i] = summed(self.tables, mu[i], tau[i], study[i])
+        return out, leak
 
     @property
     def _shares_nodes(self) -> bool:

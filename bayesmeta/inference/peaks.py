@@ -6,6 +6,7 @@ from bayesmeta.inference.tables import IndexArray, Tables
 from bayesmeta.scales import FloatArray
 
 RESOLVED = 0.8  # largest spacing of summed nodes, in widths of the integrand's peak
+_SKEWED = 1.5  # times closer where few events skew the integrand
 
 
 def find_peak(
@@ -43,28 +44,40 @@ def find_coarseness(tables: Tables, mu: FloatArray, tau: FloatArray) -> FloatArr
 
     The nodes are furthest apart far from a study's centre, so the peak is first taken further
     out than a normal approximation puts it. Where every second node does not resolve it there,
-    narrow random effects go to the sum about the peak; for wide ones the peak itself is looked at.
+    narrow random effects go to the sum about the peak; for wide ones, and where it is only the bend
+    of log g there that says so (few events), the peak itself is looked at.
     """
     tau = tau[:, None] if tau.ndim == 1 else tau
-    study = np.arange(len(tables.center))
-    variance, tau2 = tables.scale**2, tau**2
+    return find_own_coarseness(tables, mu[:, None], tau, np.arange(len(tables.center)))
+
+
+def find_own_coarseness(
+    tables: Tables, mu: FloatArray, tau: FloatArray, study: IndexArray
+) -> FloatArray:
+    """Give the same of the given studies; mu, tau and study broadcast against each other."""
+    center, scale = tables.center[study], tables.scale[study]
+    variance, tau2 = scale**2, tau**2
     share = np.minimum(1, 2 * variance / (variance + tau2))
-    peak = tables.center + share * (mu[:, None] - tables.center)
-    spacing = np.maximum(tables.spacing_at(peak, study), tables.spacing_at(tables.center, study))
-    look = tau > 0.8 * tables.scale
+    peak = center + share * (mu - center)
+    spacing = np.maximum(tables.spacing_at(peak, study), tables.spacing_at(center, study))
     domain = tables.lines.plain.domain
+    wide = tau > 0.8 * scale
     if domain is not None:  # nodes are furthest apart between the bounds, and closest near them
-        low, high = np.minimum(peak, tables.center), np.maximum(peak, tables.center)
+        low, high = np.minimum(peak, center), np.maximum(peak, center)
         middle = np.clip(0.5 * (domain[0] + domain[1]), low, high)
         spacing = np.maximum(spacing, tables.spacing_at(middle, study))
-        look = look | (np.minimum(low - domain[0], domain[1] - high) < 10 * tau)
-    width = normal_width(tables.scale, tau)
-    out: FloatArray = spacing / np.maximum(width, 1e-300)
-    pair, study = np.nonzero((2 * out > RESOLVED) & look)
-    if len(pair):
-        own = np.broadcast_to(tau, out.shape)[pair, study]
-        at, width = find_peak(tables, mu[pair], own, study)
-        out[pair, study] = tables.spacing_at(at, study) / width
+        wide = wide | (np.minimum(low - domain[0], domain[1] - high) < 10 * tau)
+    width = np.maximum(normal_width(scale, tau), 1e-300)
+    coarse = 2 * spacing > RESOLVED * width
+    bend = tables.slopes(peak, study)[1]
+    bent = tau / np.sqrt(np.maximum(1 - tau**2 * bend, 1.0)) / _SKEWED
+    out: FloatArray = spacing / np.maximum(np.minimum(width, bent), 1e-300)
+    look = (2 * out > RESOLVED) & (wide | ~coarse)
+    if look.any():
+        m, t = (np.broadcast_to(a, out.shape)[look] for a in (mu, tau))
+        i = np.broadcast_to(study, out.shape)[look]
+        at, width = find_peak(tables, m, t, i)
+        out[look] = tables.spacing_at(at, i) * np.where(coarse[look], 1.0, _SKEWED) / width
     return out
 
 

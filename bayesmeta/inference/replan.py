@@ -14,8 +14,11 @@ _EDGE = 25.5  # log units below its maximum that the plane must have fallen at t
 _LINE_EDGE = 29.0  # the same for the line of tau
 
 
-def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
-    """Give a plane whose ranges fit the posterior better; None where they already fit."""
+def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> Plane | None:
+    """Give a plane whose ranges fit the posterior better; None where they already fit.
+
+    The posterior is cut by `deeper` log units further below its maximum than usual.
+    """
     plane, log_mass = surface.plane, surface.log_mass
     tilt = tails.highest_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
     height = log_mass - log_mass.max()
@@ -25,12 +28,20 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
     x_low, x_high = plane.x_low, plane.x_high
     if plane.of_mu is not None:
         begin, end, _ = (-700.0, 700.0, 0) if isinstance(plane.of_mu, SinhMap) else plane.of_mu.scan
-        x_low, x_high = _fit_range(height, x_low, x_high, begin, end, drop=DROP, edge=_EDGE)
+        x_low, x_high = fit_range(
+            height, x_low, x_high, begin, end, drop=DROP + deeper, edge=_EDGE + deeper
+        )
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
         begin, _, end = plane.of_tau.scan
-        v_low, v_high = _fit_range(
-            height.max(axis=1)[None], v_low, v_high, begin, end, drop=LINE_DROP, edge=_LINE_EDGE
+        v_low, v_high = fit_range(
+            height.max(axis=1)[None],
+            v_low,
+            v_high,
+            begin,
+            end,
+            drop=LINE_DROP + deeper,
+            edge=_LINE_EDGE + deeper,
         )
     same_v = v_low[0] == plane.v_low and v_high[0] == plane.v_high
     if same_v and np.array_equal(x_low, plane.x_low) and np.array_equal(x_high, plane.x_high):
@@ -43,7 +54,7 @@ def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
     return _move_line(moved, float(v_low[0]), float(v_high[0]), n_tau)
 
 
-def _fit_range(
+def fit_range(
     height: FloatArray,
     low: FloatArray,
     high: FloatArray,

@@ -6,6 +6,7 @@ the spacing of mu, that density is interpolated in mu and spread by Gauss-Hermit
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,11 +22,14 @@ from bayesmeta.inference.quantiles import IntervalKind
 from bayesmeta.inference.rough import NEAR_EFFECT, MuMap, crowd_at_break, take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
+from bayesmeta.inference.tables import BoolArray
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0
+_MOST = 2100  # nodes of one density
+_SPIKE = 1e-9  # posterior mass from which a node of tau may make a narrow peak
 _ROWS = 1e-13  # nodes of tau with less posterior mass are left out
 _CHUNK = 1 << 20
 _LEGENDRE = np.polynomial.legendre.leggauss(48)
@@ -94,16 +98,40 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
     """
     if surface.plane.of_mu is None:
         return _find_at_known_mean(surface, tol)
-    center, scale = _about(surface)
-    coordinate, of_one = _lines(surface, center, scale)
     predictives = [_Predictive.of(surface, kernel) for kernel in study_kernels(surface)]
 
-    def log_f(x: FloatArray) -> FloatArray:
-        theta = of_one.point(x)
+    def log_density(theta: FloatArray) -> FloatArray:
         value, beyond = surface.tables.log_g_at(theta)
         with np.errstate(divide="ignore"):
             inside = np.log(sum(predict.density(theta, value) for predict in predictives))
-        return np.where(beyond, -1e300, np.maximum(inside + of_one.log_slope(x), -1e300))
+        return np.where(beyond, -1e300, np.maximum(inside, -1e300))
+
+    maps = [_about(surface)]
+    for center, scale in maps:
+        found, settled = _find_on_line(surface, log_density, center, scale, tol)
+        if found is not None:
+            return found
+        if len(maps) == 1:  # a small tau makes a narrow peak within a wide density
+            peak, width = _about(surface, least=_SPIKE)
+            maps.append((np.where(settled, center, peak), np.where(settled, scale, width)))
+    raise AccuracyError(
+        f"The density of a study effect did not settle with {_MOST} nodes: it has a narrow peak "
+        "apart from its bulk"
+    )
+
+
+def _find_on_line(
+    surface: Surface,
+    log_density: Callable[[FloatArray], FloatArray],
+    center: FloatArray,
+    scale: FloatArray,
+    tol: float,
+) -> tuple[SincDensity | None, BoolArray]:
+    """Densities (study,) on lines about a centre, if all settle; and which do."""
+    coordinate, of_one = _lines(surface, center, scale)
+
+    def log_f(x: FloatArray) -> FloatArray:
+        return np.maximum(log_density(of_one.point(x)) + of_one.log_slope(x), -1e300)
 
     edge = _BEND * np.sinh(5.5 / _BEND) * scale
     low, high = (of_one.line((center + side * edge)[:, None])[:, 0] for side in (-1, 1))
@@ -117,20 +145,24 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
         log_f, low, high, lowest=lowest, highest=highest, points=points, drop=27.0
     )
     nodes = 65
-    while nodes <= 1100:
+    while True:
         step = (high - low) / (nodes - 1)
-        mass = np.exp(log_f(low[:, None] + step[:, None] * np.arange(nodes))) * step[:, None]
-        total = mass.sum(axis=1)
-        if nyquist(mass).max() < tol:
+        x = low[:, None] + step[:, None] * np.arange(nodes)
+        mass = np.exp(log_f(x)) * step[:, None]
+        rough = nyquist(mass)
+        if rough.max() < tol:
+            total = mass.sum(axis=1)
             _require_whole(total, tol)
-            return SincDensity(
+            density = SincDensity(
                 start=low[:, None],
                 step=step[:, None],
                 masses=(mass / total[:, None])[:, None],
                 coordinate=coordinate,
             )
+            return density, rough < tol
+        if 2 * nodes - 1 > _MOST or (nodes > 100 and rough.max() ** (_MOST / nodes) > tol):
+            return None, rough < tol  # as the error falls, the most nodes are not enough
         nodes = 2 * nodes - 1
-    raise AccuracyError(f"The density of a study effect did not settle with {nodes} nodes")
 
 
 def _lines(surface: Surface, center: FloatArray, scale: FloatArray) -> tuple[MuMap, MuMap]:
@@ -187,7 +219,7 @@ def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMix
     low, high = find_range(log_f, -edge, edge, points=33, drop=30.0)
     log_l = surface.log_likelihood.reshape(plane.n_tau, studies)[matters].T
     nodes = 33
-    while nodes <= 1100:
+    while nodes <= _MOST:
         step = (high - low) / (nodes - 1)
         f = log_f(low[..., None] + step[..., None] * np.arange(nodes)) - log_l[..., None]
         mass = np.exp(f) * step[..., None] * of_tau[:, None]
@@ -209,15 +241,23 @@ def _require_whole(total: FloatArray, tol: float) -> None:
         )
 
 
-def _about(surface: Surface) -> tuple[FloatArray, FloatArray]:
-    """Roughly where each theta_i lies, and how wide: by the normal approximation."""
+def _about(surface: Surface, *, least: float | None = None) -> tuple[FloatArray, FloatArray]:
+    """Roughly where each theta_i lies, and how wide: by the normal approximation.
+
+    Over all tau, or at the lowest node of tau whose posterior mass is above `least`.
+    """
     plane, mass = surface.plane, surface.mass
-    y, se = surface.tables.center, surface.tables.scale
-    share = se**2 / (se**2 + plane.tau[:, None] ** 2)  # (tau, study)
-    mean_mu = (mass * plane.mu).sum(axis=1)
-    weight = mass.sum(axis=1)
+    y, se, tau = surface.tables.center, surface.tables.scale, plane.tau
+    mu = plane.mu
+    if least is not None:
+        row = int(np.argmax(mass.sum(axis=1) > least))
+        mass = mass[row : row + 1] / mass[row].sum()
+        mu, tau = mu[row : row + 1], tau[row : row + 1]
+    mean = (mass * mu).sum()
+    share = se**2 / (se**2 + tau[:, None] ** 2)  # (tau, study)
+    mean_mu, weight = (mass * mu).sum(axis=1), mass.sum(axis=1)
     center = (share * mean_mu[:, None] + (weight[:, None] * (1 - share)) * y).sum(axis=0)
-    spread = (mass * (plane.mu - mass.ravel() @ plane.mu.ravel()) ** 2).sum(axis=1)
+    spread = (mass * (mu - mean) ** 2).sum(axis=1)
     within = weight[:, None] * (1 - share) * se**2 + share**2 * spread[:, None]
     return center, np.sqrt(within.sum(axis=0))
 

@@ -17,6 +17,7 @@ from bayesmeta.scales import FloatArray
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
 _FINEST = 9  # times that the step may be reduced by the factor 0.7
 _ERROR = 3e-9  # largest error of the splines, summed over studies
+_ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
@@ -38,8 +39,8 @@ class Tables:
         The table; an odd number of nodes.
     taylor : (study * interval, 8)
         Coefficients of the degree-7 spline through the table about the middle of each interval.
-    error : float
-        Largest error of the spline between the nodes.
+    error, allowed : float
+        Largest error of the spline between the nodes, and the largest that was allowed.
     """
 
     center: FloatArray
@@ -50,6 +51,7 @@ class Tables:
     log_g: FloatArray
     taylor: FloatArray
     error: float
+    allowed: float
 
     @property
     def last(self) -> FloatArray:
@@ -106,6 +108,12 @@ class Tables:
         rise, bend = (d / self.step[study] for d in self.lines.take(study).slopes(theta))
         return d1 * rise, d2 * rise**2 + d1 * bend
 
+    def steps(self, theta: FloatArray, study: IndexArray) -> FloatArray:
+        """Where theta lies in the tables of the studies, in steps from their first nodes."""
+        x = self.lines.take(study).line(theta)
+        out: FloatArray = (x - self.first[study]) / self.step[study]
+        return out
+
     def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Log g at theta (study, node), and whether it is beyond the table."""
         value, beyond = self.reach(theta, np.arange(len(theta))[:, None])
@@ -131,8 +139,12 @@ class Tables:
         )  # fmt: skip
 
 
-def tabulate(bound: BoundModel, low: FloatArray, high: FloatArray) -> Tables:
+def tabulate(
+    bound: BoundModel, low: FloatArray, high: FloatArray, *, allowed: float | None = None
+) -> Tables:
     """Tabulate log g between theta = low and high (study,), or the bounds of the measure.
+
+    `allowed` is the error of one table's spline; a larger one is met with fewer nodes.
 
     Raises
     ------
@@ -140,7 +152,8 @@ def tabulate(bound: BoundModel, low: FloatArray, high: FloatArray) -> Tables:
         A likelihood is too rough for its table.
     """
     lines = TableMap.of(bound.data)
-    return _tabulate(bound, lines, lines.line(low), lines.line(high))
+    ends = lines.line(low), lines.line(high)
+    return _tabulate(bound, lines, *ends, allowed=allowed or _ERROR / len(bound.studies))
 
 
 def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
@@ -149,17 +162,20 @@ def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
     more = np.minimum(0.3 * (last - first), TABLE_BEND)  # about three times as far, at most
     first = np.where(short[:, 0], first - more, first)
     last = np.where(short[:, 1], last + more, last)
-    return _tabulate(bound, tables.lines, first, last)
+    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed)
 
 
-def _tabulate(bound: BoundModel, lines: TableMap, first: FloatArray, last: FloatArray) -> Tables:
+def _tabulate(
+    bound: BoundModel, lines: TableMap, first: FloatArray, last: FloatArray, *, allowed: float
+) -> Tables:
     center, scale = bound.data.y, bound.data.se
     column = lines.take(np.arange(len(center))[:, None])
     ends = getattr(bound.data, "ends", None)
     if ends is not None:  # not beyond the bounds of the measure
         low, high = lines.line(ends.T)
         first, last = np.maximum(first, low), np.minimum(last, high)
-    step = _STEP
+    step = _STEP if allowed <= _ERROR else 2 * _STEP
+    error = np.inf
     for _ in range(_FINEST):
         half = int(np.ceil((last - first).max() / (2 * step)))
         nodes = 2 * max(half, 8) + 1
@@ -167,8 +183,13 @@ def _tabulate(bound: BoundModel, lines: TableMap, first: FloatArray, last: Float
         x = first[:, None] + spacing[:, None] * np.arange(nodes)
         theta = column.point(x)
         log_g = bound.model.likelihood.log_g(bound.data, theta)
-        taylor, error = _interpolate(log_g)
-        if error * len(center) <= _ERROR:
+        before = error
+        taylor, error, noise = _interpolate(log_g)
+        if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
+            # more nodes do not help: log g is rounded (counts of 1e6), at random
+            error = noise / len(center)
+            allowed = max(allowed, error)
+        if error <= allowed:
             return Tables(
                 center=center,
                 scale=scale,
@@ -178,6 +199,7 @@ def _tabulate(bound: BoundModel, lines: TableMap, first: FloatArray, last: Float
                 log_g=log_g,
                 taylor=taylor,
                 error=error,
+                allowed=allowed,
             )
         step *= 0.7
     raise AccuracyError(
@@ -194,12 +216,13 @@ def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
     return d
 
 
-def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float]:
+def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float, float]:
     """Degree-7 spline through even nodes (study, node), as Taylor coefficients about midpoints.
 
     Its error is estimated from the spline through every second node, at the nodes left out:
     halving the step divides the error by 2^8, and 100 is counted on. Where g has fallen far, its
-    relative error counts for less: no integrand is large there unless N is far out too.
+    relative error counts for less: no integrand is large there unless N is far out too. If what is
+    seen there is rounding, its size over all studies is the last number.
     """
     from scipy.interpolate import make_interp_spline
 
@@ -209,5 +232,10 @@ def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float]:
     taylor = np.stack([spline(middle, nu=m) / math.factorial(m) for m in range(8)], axis=-1)
     coarse = make_interp_spline(nodes[::2], log_g.T[::2], k=7)
     weight = 1 + np.abs(log_g.max(axis=1, keepdims=True) - log_g)[:, 1::2]
-    error = float(np.max(np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2]) / weight)) / 100
-    return np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8), error
+    seen = np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2]) / weight
+    noise = float(np.sqrt((seen**2).mean(axis=1).sum()))
+    return (
+        np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8),
+        float(seen.max()) / 100,
+        noise,
+    )
