@@ -8,7 +8,6 @@ from bayesmeta.inference.gaussian_nodes import condition_on_tau
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.model import has_known_tau
 from bayesmeta.priors import Fixed
-from bayesmeta.random_effects import UnrelatedEffects
 from bayesmeta.scales import FloatArray
 
 
@@ -31,7 +30,7 @@ def joint_log_density(posterior: Posterior, mu: FloatArray, tau: FloatArray) -> 
     Raises
     ------
     NotExactError
-        There is no such density (mu or tau is known, or the effects are unrelated), or this engine
+        There is no such density (mu or tau is known), or this engine
         does not have the likelihood.
 
     Examples
@@ -44,11 +43,7 @@ def joint_log_density(posterior: Posterior, mu: FloatArray, tau: FloatArray) -> 
     5.478
     """
     model, joint = posterior.bound.model, posterior.joint
-    if (
-        isinstance(model.effect, Fixed)
-        or has_known_tau(model)
-        or isinstance(model.random_effects, UnrelatedEffects)
-    ):
+    if isinstance(model.effect, Fixed) or has_known_tau(model):
         raise NotExactError(
             f"(mu, tau) has no joint density under {model}: one of them is known. Look at the "
             "marginals instead"

@@ -81,6 +81,7 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
     top = 1.08 * float(np.concatenate([se, more_se]).max())
     null = null_value(measure)
     at = [*y, *more_y, centre - _Z * top, centre + _Z * top]
+    at += [] if null is None else [null]
     low, high = widen(float(np.min(at)), float(np.max(at)))
     to_natural = measure.scale.to_natural
     ax = make_axes() if ax is None else ax

@@ -52,14 +52,15 @@ def joint(post: Posterior, *, ax: "Axes | None" = None) -> "Axes":
     """
     low, high = post.mu.quantile([0.0005, 0.9995]).tolist()
     mu = np.linspace(low, high, _POINTS)
-    top = float(post.tau.quantile(0.9995))
-    tau = (np.arange(_POINTS) + 0.5) * top / _POINTS
+    bottom, top = post.tau.quantile([0.0005, 0.9995]).tolist()
+    bottom = bottom if bottom > top / 4 else 0.0
+    tau = bottom + (np.arange(_POINTS) + 0.5) * (top - bottom) / _POINTS
     density = _density(post, mu, tau)
     ax = make_axes() if ax is None else ax
     measure = post.bound.measure
     left, right = post.mu.quantile([0.003, 0.997]).tolist()
     set_effect_axis(ax, measure, left, right)
-    ax.set_ylim(0, float(post.tau.quantile(0.997)))
+    ax.set_ylim(bottom, float(post.tau.quantile(0.997)))
     x = measure.scale.to_natural(mu)
     heights = region_heights(density, LEVELS)
     ax.contourf(x, tau, density, levels=[*heights[::-1], np.inf],

@@ -73,7 +73,7 @@ def labbe(
     patients = np.asarray(counts.n_control + counts.n_treated, dtype=np.float64)
     ends = np.array([*control, *treated])
     low, high = float(ends.min()), float(ends.max())
-    margin = 0.08 * (high - low) or 0.1
+    margin = max(0.08 * (high - low), 0.02)
     low, high = max(low - margin, -0.02), min(high + margin, 1.02)
     ax = make_axes(4.3, 4.4) if ax is None else ax
     ax.set_xlim(low, high)
@@ -86,7 +86,7 @@ def labbe(
     name = "common effect" if method == "EE" else method
     natural = float(effects.measure.scale.to_natural(np.array(pooled)))
     ax.plot(b, curve, color=INK, linewidth=1.1, label=f"{measure} {natural:.2f} ({name})")
-    areas = 260 * patients / patients.max()
+    areas = (260 if len(patients) < 60 else 110) * patients / patients.max()
     ax.scatter(control, treated, s=np.maximum(areas, 8), facecolor=BLUE, edgecolor="white",
                linewidth=0.6, alpha=0.65, label="_study")  # fmt: skip
     names = studies.arms or ("treated", "control")
@@ -96,7 +96,8 @@ def labbe(
     tidy(ax)
     add_legend(ax, columns=2)
     far = np.abs(treated - np.nan_to_num(_CURVES[measure](control, pooled)))
-    label_points(ax, control, treated, effects.study, [int(i) for i in np.argsort(-far)][:12])
+    order = [int(i) for i in np.argsort(-far)][:12]
+    label_points(ax, control, treated, effects.study, order, radius=np.sqrt(areas) / 2)
     return ax
 
 

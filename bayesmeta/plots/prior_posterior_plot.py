@@ -34,7 +34,7 @@ _WORDS = {
     "mu": "mean effect",
     "tau": "heterogeneity SD tau",
     "theta_new": "effect of a new study",
-    "theta": "effect of",
+    "theta": "true effect of the study",
 }
 _POINTS = 401
 _NODES = 400
@@ -85,7 +85,8 @@ def prior_posterior(
     >>> [line.get_label() for line in ax.lines]
     ['prior half_normal(0.5)', 'posterior']
     """
-    row, name = _row_of(post, parameter, study)
+    row, name = _row_of(post, parameter, study), _WORDS[parameter]
+    told_of = "" if study is None else plain(study)
     marginal: Marginal = getattr(post, parameter)
 
     def density(x: FloatArray) -> FloatArray:
@@ -105,7 +106,14 @@ def prior_posterior(
         ax.set_xlabel(f"{name}: {ax.get_xlabel()}", color=INK)
     prior, told = _prior_of(post.bound.model, parameter, x)
     ax.plot(to_axis(x), prior, "--", color=INK, linewidth=1.3, label=f"prior {told}")
-    ax.plot(to_axis(x), density(x), "-", color=BLUE, linewidth=1.7, label="posterior")
+    ax.plot(
+        to_axis(x),
+        density(x),
+        "-",
+        color=BLUE,
+        linewidth=1.7,
+        label=f"posterior of {told_of}" if told_of else "posterior",
+    )
     ax.fill_between(to_axis(inside), density(inside), color=BLUE, alpha=0.25, linewidth=0,
                     label=f"{100 * level:g}% interval")  # fmt: skip
     ax.set_ylim(bottom=0)
@@ -119,10 +127,8 @@ def _same(x: FloatArray) -> FloatArray:
     return x
 
 
-def _row_of(
-    post: Posterior, parameter: Parameter, study: str | None
-) -> "tuple[int | EllipsisType, str]":
-    """Give the index of the parameter in its marginal, and its name in words."""
+def _row_of(post: Posterior, parameter: Parameter, study: str | None) -> "int | EllipsisType":
+    """Give the index of the parameter in its marginal."""
     if parameter not in _WORDS:
         raise ModelError(f"Unknown parameter {parameter!r}. {did_you_mean(parameter, _WORDS)}")
     if (parameter == "theta") != (study is not None):
@@ -135,10 +141,10 @@ def _row_of(
     if known.get(parameter):
         raise ModelError(f"{parameter} is known under {model}: it has no density to draw")
     if study is None:
-        return ..., _WORDS[parameter]
+        return ...
     if study not in post.bound.studies:
         raise ModelError(f"No study {study!r}. {did_you_mean(study, post.bound.studies)}")
-    return post.bound.studies.index(study), plain(f"{_WORDS[parameter]} {study}")
+    return post.bound.studies.index(study)
 
 
 def _ends(ends: FloatArray, parameter: Parameter) -> tuple[float, float]:

@@ -75,6 +75,9 @@ def refits(result: Refits, *, ax: "Axes | None" = None) -> "Axes":
                     size=SIZE, color=INK)  # fmt: skip
         for row, tau2 in enumerate(result.tau2):
             text = f"{np.sqrt(tau2):.2f}" if np.isfinite(tau2) else "–"
-            ax.annotate(text, (1, row), (8, 0), xycoords=("axes fraction", "data"), va="center",
-                        textcoords="offset points", size=size, color=INK)  # fmt: skip
+            written = ax.annotate(
+                text, (1, row), (8, 0), xycoords=("axes fraction", "data"), va="center",
+                textcoords="offset points", size=size, color=INK,
+            )  # fmt: skip
+            written.set_in_layout(row == len(labels) - 1)  # all are alike: a layout asks each
     return ax

@@ -138,7 +138,13 @@ def plain(text: str) -> str:
 
 
 def label_points(
-    ax: "Axes", x: FloatArray, y: FloatArray, labels: Sequence[str], order: Sequence[int]
+    ax: "Axes",
+    x: FloatArray,
+    y: FloatArray,
+    labels: Sequence[str],
+    order: Sequence[int],
+    *,
+    radius: FloatArray | float = 2.0,
 ) -> None:
     """Write labels beside points where there is room: those in `order` come first.
 
@@ -153,6 +159,8 @@ def label_points(
     labels : sequence of str
     order : sequence of int
         Points to label, the most important first.
+    radius : (point,) or float
+        Of the points, in points.
     """
     from matplotlib.patheffects import withStroke
 
@@ -160,13 +168,14 @@ def label_points(
     to_points = 72 / ax.figure.dpi
     at = ax.transData.transform(np.column_stack([x, y])) * to_points
     frame = np.array(ax.bbox.extents) * to_points
-    taken = [np.array([px - 2, py - 2, px + 2, py + 2]) for px, py in at]
+    r = np.broadcast_to(radius, len(labels))
+    taken = list(np.column_stack([at[:, 0] - r, at[:, 1] - r, at[:, 0] + r, at[:, 1] + r]))
     size, written = SIZE - 1.5, 0
     for i in order:
         width, height = text_width(labels[i], size), 1.2 * size
         for side, up in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
-            left = at[i, 0] + (4 * side if side > 0 else -width - 4 if side else -width / 2)
-            low = at[i, 1] - height / 2 + up * (0.7 if side else 1.0) * height
+            left = at[i, 0] + (_beside(side, width, float(r[i]) + 2))
+            low = at[i, 1] - height / 2 + up * (0.5 * height + (0.7 if side else 1) * r[i] + 1)
             box = np.array([left, low, left + width, low + height])
             inside = (box[:2] >= frame[:2]).all() and (box[2:] <= frame[2:]).all()
             others = [other for j, other in enumerate(taken) if j != i]
@@ -181,6 +190,11 @@ def label_points(
                 break
         if written == _LABELS:
             return
+
+
+def _beside(side: int, width: float, gap: float) -> float:
+    """Give the left end of a text right of (1), left of (-1) or centred on (0) a point at 0."""
+    return gap if side > 0 else -width - gap if side else -width / 2
 
 
 def _overlap(one: FloatArray, other: FloatArray) -> bool:
