@@ -30,11 +30,16 @@ the axes; `ax.figure.savefig("name.svg")` writes PNG, SVG or PDF.
 ```
 """
 _SECTION = """
-## {title}
+## `{name}`
 
 {summary} [All options](../api/generated/bayesmeta.plots.{name}.rst).
 
 ```{{code-cell}} ipython3
+---
+mystnb:
+  image:
+    alt: "{summary}"
+---
 {code}ax.figure
 ```
 """
@@ -56,7 +61,6 @@ def sections() -> Iterator[str]:
         docstring = inspect.getdoc(getattr(bm.plots, name)) or ""
         if code := example_of(docstring):
             yield _SECTION.format(
-                title=name.replace("_", " ").capitalize(),
                 summary=docstring.split("\n", 1)[0],
                 name=name,
                 code=code,

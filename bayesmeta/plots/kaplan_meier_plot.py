@@ -12,6 +12,8 @@ from bayesmeta.studies.time_tables import LifeTable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_HATCHES = ("", "////", "....", "xxxx")  # bands differ in grey too
+
 
 def kaplan_meier(
     table: LifeTable,
@@ -78,7 +80,8 @@ def kaplan_meier(
         ax.plot(beside, 1 - curve.survival, marker, color=colour, markersize=4.5)
         ax.vlines(beside, 1 - curve.high, 1 - curve.low, colors=colour, linewidth=1.1)
         ax.fill_between(time, _from_zero(1 - curve.none_respond), _from_zero(1 - curve.all_respond),
-                        step="post", color=colour, alpha=0.15, linewidth=0,
+                        step="post", facecolor=colour, edgecolor=colour, alpha=0.2,
+                        linewidth=0, hatch=_HATCHES[i % len(_HATCHES)],
                         label=f"{name}, none to all of those lost".lstrip(", "))  # fmt: skip
         for at, n in zip(start, at_risk, strict=True):
             text = f"{n:.0f}" if np.isfinite(n) else "?"

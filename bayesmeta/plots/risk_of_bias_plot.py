@@ -52,6 +52,7 @@ def risk_of_bias(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axes":
     >>> [tick.get_text() for tick in ax.get_xticklabels()]
     ['randomisation', 'missing data']
     """
+    from matplotlib.legend_handler import HandlerTuple
     from matplotlib.lines import Line2D
 
     step = row_height(len(table.study)) / 72
@@ -66,10 +67,9 @@ def risk_of_bias(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axes":
         if places:
             x, y = zip(*places, strict=True)
             ax.plot(x, y, "o", color=colour, markeredgecolor=INK, markeredgewidth=0.6,
-                    markersize=size, label=name)  # fmt: skip
-            for j, i in places:
-                ax.annotate(sign, (j, i), ha="center", va="center_baseline", size=size - 2,
-                            weight="bold", color=INK)  # fmt: skip
+                    markersize=size)  # fmt: skip
+            ax.plot(x, y, linestyle="", marker=sign, color=INK, markersize=0.55 * size,
+                    markeredgewidth=1.2)  # fmt: skip
     ax.set_xlim(-0.7, len(table.domain) - 0.3)
     ax.xaxis.tick_top()
     tidy(ax)
@@ -79,11 +79,13 @@ def risk_of_bias(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axes":
     set_rows(ax, table.study)
     ax.hlines([i + 0.5 for i in range(len(table.study) - 1)], *ax.get_xlim(), colors=PALE,
               linewidth=0.5, zorder=0)  # fmt: skip
-    handles = [
-        Line2D([], [], marker="o", linestyle="", color=colour, markeredgecolor=INK,
-               markersize=size - 2, label=f"{sign} {name}")
-        for colour, sign, _, name in LOOKS.values()
+    lights = [
+        (Line2D([], [], marker="o", linestyle="", color=colour, markeredgecolor=INK,
+                markersize=size),
+         Line2D([], [], marker=sign, linestyle="", color=INK, markersize=0.55 * size))
+        for colour, sign, _, _ in LOOKS.values()
     ]  # fmt: skip
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2,
-              fontsize=SIZE - 1, frameon=False, handletextpad=0.3)  # fmt: skip
+    ax.legend(lights, [name for _, _, _, name in LOOKS.values()], loc="upper center",
+              bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=SIZE - 1, frameon=False,
+              handler_map={tuple: HandlerTuple(ndivide=1)})  # fmt: skip
     return ax

@@ -2,9 +2,9 @@
 
 from bayesmeta.studies.risk_of_bias import Judgement
 
-LOOKS: dict[Judgement, tuple[str, str, str, str]] = {  # colour, sign, hatch, name
+LOOKS: dict[Judgement, tuple[str, str, str, str]] = {  # colour, marker, hatch, name
     "low": ("#009E73", "+", "", "low"),
-    "some": ("#F0E442", "–", "..", "some concerns"),
-    "high": ("#D55E00", "×", "xx", "high"),
-    "unclear": ("#FFFFFF", "?", "//", "unclear"),
+    "some": ("#F0E442", "_", "..", "some concerns"),
+    "high": ("#D55E00", "x", "xx", "high"),
+    "unclear": ("#FFFFFF", "$?$", "//", "unclear"),
 }

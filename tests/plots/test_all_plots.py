@@ -5,6 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -24,13 +25,9 @@ def draw(ax):
 
 def overlapping(boxes):
     """Pairs of boxes that share more than a line."""
-    return [
-        (i, j)
-        for i in range(len(boxes))
-        for j in range(i)
-        if min(boxes[i].x1, boxes[j].x1) - max(boxes[i].x0, boxes[j].x0) > 0.5
-        and min(boxes[i].y1, boxes[j].y1) - max(boxes[i].y0, boxes[j].y0) > 0.5
-    ]
+    low, high = (np.array([getattr(box, end) for box in boxes]) for end in ("min", "max"))
+    shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    return np.argwhere(np.triu((shared > 0.5).all(-1), 1)).tolist()
 
 
 @pytest.mark.slow

@@ -15,12 +15,13 @@ from bayesmeta.plots.risk_of_bias_style import LOOKS
 def test_each_light_has_the_colour_and_the_sign_of_its_judgement():
     table = judged(13)
     ax = bm.plots.risk_of_bias(table)
-    colours = {
-        (x, y): to_hex(line.get_markerfacecolor()).upper()
-        for line in ax.lines
-        for x, y in zip(*line.get_data(), strict=True)
-    }
-    signs = {text.xy: text.get_text() for text in ax.texts}
+    colours, signs = {}, {}
+    for line in ax.lines:
+        for place in zip(*line.get_data(), strict=True):
+            if line.get_marker() == "o":
+                colours[place] = to_hex(line.get_markerfacecolor()).upper()
+            else:
+                signs[place] = line.get_marker()
     for i, row in enumerate(table.judgement):
         for j, one in enumerate(row):
             assert (colours[j, i], signs[j, i]) == LOOKS[one][:2]
