@@ -61,7 +61,7 @@ def labbe(
     >>> ax.get_xlabel()
     'risk in control arm'
     """
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     if measure not in _CURVES:
         raise ModelError(f"{measure} is no effect on a risk. Use one of {', '.join(_CURVES)}")
@@ -91,6 +91,7 @@ def labbe(
                linewidth=0.6, alpha=0.65, label="_study")  # fmt: skip
     names = studies.arms or ("treated", "control")
     for axis, arm in ((ax.xaxis, names[1]), (ax.yaxis, names[0])):
+        axis.set_major_locator(MaxNLocator(5))
         axis.set_major_formatter(PercentFormatter(1.0))
         axis.set_label_text(f"risk in {_arm(arm)}", color=INK)
     tidy(ax)

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesmeta.effects import Measure
 from bayesmeta.plots.ratio_ticks import ratio_ticks
-from bayesmeta.scales import FloatArray
+from bayesmeta.scales import FloatArray, Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,9 @@ OF_GROUPS = (  # colour, marker and line of each group
 )  # fmt: skip
 SIZE = 9.0  # of text, points
 
+_BELOW = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+_POSITIVE = (*_BELOW, 0.5, *(round(1 - x, 3) for x in _BELOW[::-1]))
+_PLAIN = (*(-x for x in _POSITIVE[::-1]), 0.0, *_POSITIVE)  # ticks to choose from
 _LABELS = 8  # labels beside points, at most
 _CELL = {"F": 1.0, "W": 1.0}  # widths of characters, in sizes; by the East Asian width
 
@@ -67,7 +70,7 @@ def set_effect_axis(
     which : {"x", "y"}
         The axis.
     """
-    from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     scale, axis = measure.scale, getattr(ax, f"{which}axis")
     natural_low, natural_high = scale.to_natural(np.array([low, high])).tolist()
@@ -85,9 +88,38 @@ def set_effect_axis(
                 return scale.from_natural(x)
 
         set_scale("function", functions=(forward, scale.to_natural))
-        axis.set_major_locator(MaxNLocator(7))
+        ticks = bounded_ticks(scale, low, high)
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
     getattr(ax, f"set_{which}lim")(natural_low, natural_high)
     getattr(ax, f"set_{which}label")(name_axis(measure), color=INK)
+
+
+def bounded_ticks(scale: Scale, low: float, high: float) -> list[float]:
+    """Choose ticks on a scale that bends, such as log odds: plain numbers at some distance.
+
+    Parameters
+    ----------
+    scale : Scale
+    low, high : float
+        Ends of the axis, analysis scale.
+
+    Examples
+    --------
+    >>> from bayesmeta.scales import LOGIT
+    >>> bounded_ticks(LOGIT, -5.0, 1.0)
+    [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7]
+    """
+    with np.errstate(all="ignore"):
+        places = scale.from_natural(np.array(_PLAIN))
+    kept: list[float] = []
+    last = -np.inf
+    for natural, place in zip(_PLAIN, places.tolist(), strict=True):
+        if low <= place <= high and place - last >= 0.08 * (high - low):
+            kept.append(natural)
+            last = place
+    return kept if len(kept) > 1 else [float(f"{x:.3g}") for x in scale.to_natural(
+        np.linspace(low, high, 5))]  # fmt: skip
 
 
 def widen(low: float, high: float, share: float = 0.04) -> tuple[float, float]:
