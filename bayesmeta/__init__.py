@@ -125,6 +125,12 @@ if TYPE_CHECKING:
     from bayesmeta.studies import load as load
     from bayesmeta.studies import load_frame as load_frame
     from bayesmeta.studies import read_studies as read_studies
+    from bayesmeta.studies.risk_of_bias import RiskOfBias as RiskOfBias
+    from bayesmeta.studies.risk_of_bias import read_risk_of_bias as read_risk_of_bias
+    from bayesmeta.studies.time_tables import LifeTable as LifeTable
+    from bayesmeta.studies.time_tables import Responses as Responses
+    from bayesmeta.studies.time_tables import read_life_table as read_life_table
+    from bayesmeta.studies.time_tables import read_responses as read_responses
 
 __version__ = "0.1.0"
 
@@ -296,6 +302,16 @@ _NAMES = {
         "load",
         "load_frame",
         "read_studies",
+    ),
+    "bayesmeta.studies.risk_of_bias": (
+        "RiskOfBias",
+        "read_risk_of_bias",
+    ),
+    "bayesmeta.studies.time_tables": (
+        "LifeTable",
+        "Responses",
+        "read_life_table",
+        "read_responses",
     ),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}

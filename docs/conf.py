@@ -1,6 +1,15 @@
 """Sphinx configuration; a build needs no network."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parent))
+from make_gallery import write_gallery
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "bayesmeta"
 author = "The bayesmeta developers"
@@ -43,7 +52,9 @@ default_role = "py:obj"  # a name in single backticks is a link where there is s
 html_theme = "pydata_sphinx_theme"
 html_title = f"bayesmeta {release}"
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "tutorials/bcg", "architecture", "development")}
+html_sidebars = {
+    page: [] for page in ("index", "tutorials/bcg", "gallery/index", "architecture", "development")
+}
 html_theme_options = {
     "logo": {"text": "bayesmeta"},
     "navbar_persistent": ["search-button"],
@@ -55,3 +66,8 @@ html_theme_options = {
     "pygments_light_style": "friendly",
     "pygments_dark_style": "monokai",
 }
+
+
+def setup(app: "Sphinx") -> None:
+    """Write the page that is made of the plots' docstrings before the pages are read."""
+    app.connect("builder-inited", lambda app: write_gallery(Path(app.srcdir)))

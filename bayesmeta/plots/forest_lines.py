@@ -11,11 +11,10 @@ from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.checks.rows import Row, study_intervals
 from bayesmeta.digits import NONE, choose_decimals, show
 from bayesmeta.effects import Effects
+from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
-# Okabe and Ito's colours, in an order that differs in grey too
-INK, GREY, BLUE, ORANGE = "#222222", "#8A8A8A", "#0072B2", "#E69F00"
 _OF_POSTERIORS = (BLUE, ORANGE, "#56B4E9", "#CC79A7")
 
 

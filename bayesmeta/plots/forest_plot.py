@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.checks.crosscheck import CrossCheck
-from bayesmeta.plots.forest_lines import BLUE, GREY, INK, Line, Mark, forest_lines, not_as_reported
+from bayesmeta.plots.forest_lines import Line, Mark, forest_lines, not_as_reported
 from bayesmeta.plots.ratio_ticks import ratio_ticks
+from bayesmeta.plots.style import BLUE, GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +41,16 @@ def forest(result: CrossCheck, *, ax: "Axes | None" = None) -> "Axes":
     -------
     Axes
         Ratios on a logarithmic axis.
+
+    Examples
+    --------
+    >>> import bayesmeta as bm
+    >>> model = bm.Model(measure="OR", likelihood=bm.NormalLikelihood(),
+    ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
+    >>> result = bm.crosscheck(model, bm.load("bcg"), nuts=False)
+    >>> ax = bm.plots.forest(result)
+    >>> ax.get_xscale()
+    'log'
     """
     lines = forest_lines(result)
     size = 9.0 if len(lines) < 30 else 7.5

@@ -1,0 +1,76 @@
+"""Write the gallery's page: the example of each plot's docstring, run when the page is built."""
+
+import inspect
+from collections.abc import Iterator
+from doctest import DocTestParser
+from pathlib import Path
+
+import bayesmeta as bm
+
+_HEAD = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# Gallery
+
+Every picture that the package draws, by the code beside it, run when this page was built. Each is
+one function of one result, takes axes (`ax=...`) or makes a figure of the right size, and returns
+the axes; `ax.figure.savefig("name.svg")` writes PNG, SVG or PDF.
+
+```{code-cell} ipython3
+:tags: [remove-cell]
+%matplotlib inline
+```
+"""
+_SECTION = """
+## `{name}`
+
+{summary} [All options](../api/generated/bayesmeta.plots.{name}.rst).
+
+```{{code-cell}} ipython3
+---
+mystnb:
+  image:
+    alt: "{summary}"
+---
+{code}ax.figure
+```
+"""
+
+
+def example_of(docstring: str) -> str:
+    """Give the code of a docstring's example, up to the line that makes the axes."""
+    code = []
+    for example in DocTestParser().get_examples(docstring):
+        code.append(example.source)
+        if example.source.startswith("ax = "):
+            return "".join(code)
+    return ""
+
+
+def sections() -> Iterator[str]:
+    """Give a section for each plot that has an example."""
+    for name in dir(bm.plots):
+        docstring = inspect.getdoc(getattr(bm.plots, name)) or ""
+        if code := example_of(docstring):
+            yield _SECTION.format(
+                summary=docstring.split("\n", 1)[0],
+                name=name,
+                code=code,
+            )
+
+
+def write_gallery(folder: Path) -> None:
+    """Write the page, if it is not there as it should be."""
+    page = folder / "gallery" / "index.md"
+    page.parent.mkdir(exist_ok=True)
+    text = _HEAD + "".join(sections())
+    if not page.exists() or page.read_text(encoding="utf-8") != text:
+        page.write_text(text, encoding="utf-8")
