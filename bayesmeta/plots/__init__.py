@@ -4,9 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayesmeta.plots.bridge_plot import bridge as bridge
     from bayesmeta.plots.forest_plot import forest as forest
+    from bayesmeta.plots.why_they_differ_plot import why_they_differ as why_they_differ
 
-_FUNCTIONS = {"forest": "forest_plot"}  # by the module of each
+_FUNCTIONS = {
+    "bridge": "bridge_plot",
+    "forest": "forest_plot",
+    "why_they_differ": "why_they_differ_plot",
+}  # by the module of each
 
 __all__ = list(_FUNCTIONS)
 
