@@ -70,7 +70,7 @@ def bridge(result: Bridge, *, ax: "Axes | None" = None) -> "Axes":
     sheet = place(_COLUMNS, [head, *cells], size=_SIZE)
     if ax is None:
         body = (len(cells) + 1) * _LINE * _SIZE
-        ax = make_axes(sheet, plot=_PLOT, body=body, head=_SIZE, foot=5.2 * _SIZE)
+        ax = make_axes(sheet, plot=_PLOT, body=body, head=_SIZE, foot=6.6 * _SIZE)
     measure = result.measure
     null = measure.scale.to_natural(np.array([0.0]))
     set_axis(ax, "x", measure.scale, _limits(result, marks, null), _SIZE)
@@ -92,6 +92,7 @@ def bridge(result: Bridge, *, ax: "Axes | None" = None) -> "Axes":
         else:
             _tell_why(ax, step, i)
         write(ax, sheet, i, texts)
+    _draw_legend(ax, result)
     return ax
 
 
@@ -156,6 +157,22 @@ def _draw_change(ax: "Axes", marks: Sequence[Mark]) -> None:
                         zorder=1, gid="before")  # fmt: skip
     ax.plot([marks[i].estimate for i in there], there, color=INK, linewidth=0.8, linestyle=":",
             zorder=2, gid="way")  # fmt: skip
+
+
+def _draw_legend(ax: "Axes", result: Bridge) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    roads = dict.fromkeys(step.row.road for step in result.steps if step.defined)
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], marker=_ROADS[road][0], color=_ROADS[road][1], markeredgecolor=INK,
+               markersize=5.5, label="posterior" if road == "exact" else road)
+        for road in roads
+    ]  # fmt: skip
+    handles.append(Patch(facecolor=PALE, label="interval of the step before"))
+    below = 5.6 * _SIZE * ax.figure.dpi / 72 / ax.bbox.height
+    ax.legend(handles=handles, loc="center", ncols=4, fontsize=_SIZE - 1, frameon=False,
+              borderpad=0, bbox_to_anchor=(0.5, -below))  # fmt: skip
 
 
 def _tell_why(ax: "Axes", step: Step, position: int) -> None:

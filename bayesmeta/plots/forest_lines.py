@@ -17,11 +17,11 @@ from bayesmeta.inference.posterior import Posterior
 from bayesmeta.plots.forest_arms import Texts, arm_columns
 from bayesmeta.plots.forest_layouts import Layout
 from bayesmeta.plots.intervals import NO_MARK, Mark, as_mark
-from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE, PURPLE, SKY
+from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
 from bayesmeta.plots.texts import align_intervals, show_numbers
 from bayesmeta.scales import FloatArray
 
-_OF_POSTERIORS = (BLUE, ORANGE, SKY, PURPLE)
+_OF_POSTERIORS = (BLUE, ORANGE, "#56B4E9", "#CC79A7")
 _DENSITY_POINTS = 160
 _LONGEST = 46  # letters of a label in one line
 
@@ -307,8 +307,18 @@ def _pooled_block(content: _Content) -> Iterator[Line]:
         numbers = to_natural(np.array([row.estimate, row.ci_low, row.ci_high]))
         new = to_natural(np.array([np.nan, row.pi_low, row.pi_high]))
         texts = _pooled_numbers(content, numbers, new, decimals)
+        if row.road == "published":
+            texts["effect"] = _as_printed(result, texts["effect"])
         yield Line(kind="pooled", label=_label(row), numbers=texts, mark=as_mark(numbers),
                    second=as_mark(new), colour=GREY)  # fmt: skip
+
+
+def _as_printed(result: CrossCheck, shown: Texts3) -> Texts3:
+    """Give the digits that are printed, where the row has an interval."""
+    printed = result.published
+    if printed is None or printed.ci is None:
+        return shown
+    return printed.estimate.text, printed.ci[0].text, printed.ci[1].text
 
 
 def _posterior(content: _Content, label: str, posterior: Posterior, place: int) -> Iterator[Line]:

@@ -189,8 +189,13 @@ def _draw_tau(
 ) -> None:
     inside = np.maximum(tau, 1e-6 * tau[-1])
     tail = (1 - result.level) / 2
-    density, ends = posterior.tau.pdf(inside), posterior.tau.quantile([0.5, tail, 1 - tail])
-    height = float(density.max())
+    ends = posterior.tau.quantile([0.5, tail, 1 - tail])
+    if ends[1] < ends[2]:
+        density = posterior.tau.pdf(inside)
+    else:  # tau is known
+        density = np.zeros_like(tau)
+        ax.vlines(ends[0], 0.0, 1.0, colors=BLUE, linewidth=2.0)
+    height = float(density.max()) or 1.0
     ax.fill_between(tau, 0.0, density, color=BLUE, alpha=0.3, linewidth=0, gid="density")
     ax.plot(tau, density, color=BLUE, linewidth=1.2)
     ax.plot(ends[1:], [-0.06 * height] * 2, color=INK, linewidth=2.4, gid="interval")
@@ -205,7 +210,7 @@ def _draw_tau(
                 markersize=7, zorder=4, gid=row.method, clip_on=False)  # fmt: skip
     ax.set_ylim(-(0.2 + 0.15 * len(rows)) * height, 1.1 * height)
     ax.set_yticks([])
-    ax.set_ylabel("density", size=_SIZE)
+    ax.set_ylabel("density", size=_SIZE, labelpad=14)
     ax.set_xlabel(f"tau, SD of the true effects ({result.measure.analysis_label})", size=_SIZE)
     ax.tick_params(axis="x", labelsize=_SIZE)
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=_SIZE - 0.5, frameon=False,

@@ -1,6 +1,7 @@
 """The forest plot, by what is on its axes."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -83,12 +84,12 @@ def test_diamonds_are_where_the_frequentist_effects_are(bcg, bcg_axes):
 def test_the_published_row_has_the_first_diamond(bcg):
     row = bm.PublishedRow(
         estimate=bm.Printed.parse("0.50"),
-        ci=(bm.Printed.parse("0.30"), bm.Printed.parse("0.80")),
+        ci=(bm.Printed.parse("0.30"), bm.Printed.parse("0.800")),
         model="random",
     )
     ax = bm.plots.forest(replace(bcg, published=row))
     assert_allclose(artists(ax, "diamond")[0].get_xy()[:3, 0], [0.3, 0.5, 0.8])
-    assert "published (random effects)" in texts_of(ax)
+    assert {"published (random effects)", "0.50 [0.30, 0.800]"} <= set(texts_of(ax))
 
 
 def test_posteriors_have_their_median_and_interval_under_their_density(bcg, bcg_axes):
@@ -165,21 +166,26 @@ def test_an_interval_that_leaves_the_axis_ends_in_an_arrow(bcg, bcg_axes):
 @pytest.mark.parametrize("k", [1, 2, 60])
 def test_the_figure_grows_with_the_studies_and_holds_all_text(k):
     ax = bm.plots.forest(bm.crosscheck(NORMAL, simulated(k), nuts=False))
-    figure, renderer = ax.figure, drawn(ax.figure)
-    for text in ax.texts:
-        box = text.get_window_extent(renderer)
-        assert box.x0 >= 0, text
-        assert box.x1 <= figure.bbox.width, text
-        assert box.y0 >= 0, text
-        assert box.y1 <= figure.bbox.height, text
+    assert_no_texts_touch(ax)
 
 
-def test_texts_of_one_line_do_not_overlap(bcg_axes):
-    renderer = drawn(bcg_axes.figure)
-    boxes = [(text.get_window_extent(renderer), text.get_text()) for text in bcg_axes.texts]
+def assert_no_texts_touch(ax):
+    renderer = drawn(ax.figure)
+    boxes = [(text.get_window_extent(renderer), text.get_text()) for text in ax.texts]
+    boxes.append((ax.get_legend().get_window_extent(renderer), "legend"))
+    boxes.append((ax.xaxis.label.get_window_extent(renderer), "axis"))
     for i, (one, name) in enumerate(boxes):
+        assert 0 <= one.x0 <= one.x1 <= ax.figure.bbox.width, name
+        assert 0 <= one.y0 <= one.y1 <= ax.figure.bbox.height, name
         for other, other_name in boxes[i + 1 :]:
             assert not one.overlaps(other), (name, other_name)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_texts_stay_inside_and_do_not_touch(bcg, layout):
+    bcg = replace(bcg, arms=("a treated arm of a long name", "a control arm of a longer name"))
+    groups, notes = list("abbbbbaaaaaac"), {"A long heading of a column": range(13)}
+    assert_no_texts_touch(bm.plots.forest(bcg, layout=layout, groups=groups, columns=notes))
 
 
 def test_a_row_without_an_estimate_says_so():
@@ -193,6 +199,13 @@ def test_a_row_without_an_estimate_says_so():
 def test_it_draws_on_the_axes_that_it_is_given(bcg):
     ax = Figure().add_subplot()
     assert bm.plots.forest(bcg, ax=ax) is ax
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf"])
+def test_it_is_written_in_formats_for_print(bcg_axes, kind):
+    file = BytesIO()
+    bcg_axes.figure.savefig(file, format=kind)
+    assert file.tell() > 10_000
 
 
 @pytest.mark.usefixtures("bcg_axes")

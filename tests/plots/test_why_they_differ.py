@@ -91,6 +91,13 @@ def test_a_published_row_alone_is_refused():
         bm.plots.why_they_differ(reanalyse(NORMAL, row.printed))
 
 
+def test_a_known_tau_is_a_spike_not_a_density():
+    known = replace(NORMAL, heterogeneity=bm.Fixed(0.3))
+    _, below = bm.plots.why_they_differ(bm.crosscheck(known, bm.load("bcg"), nuts=False))
+    assert one(below, "median").get_xdata()[0] == 0.3
+    assert one(below, "density").get_paths()[0].get_extents().height == 0
+
+
 def test_it_draws_on_the_axes_that_it_is_given(bcg):
     given = tuple(Figure().subplots(2, 1, sharex=True))
     assert bm.plots.why_they_differ(bcg, axes=given) == given
