@@ -8,7 +8,8 @@ import numpy as np
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.plots.columns import Sheet
 from bayesmeta.plots.forest_layouts import Layout
-from bayesmeta.plots.forest_lines import Line, not_as_reported
+from bayesmeta.plots.forest_lines import Line
+from bayesmeta.plots.forest_weights import not_as_reported
 from bayesmeta.plots.intervals import name_axis
 from bayesmeta.plots.style import BLUE, GREY, INK
 from bayesmeta.plots.texts import font_families, text_width

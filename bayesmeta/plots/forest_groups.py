@@ -8,7 +8,8 @@ from bayesmeta.frequentist import pool
 from bayesmeta.inference.fit import fit
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.plots.forest_arms import per_study
-from bayesmeta.plots.forest_lines import Subgroup, weigh
+from bayesmeta.plots.forest_lines import Subgroup
+from bayesmeta.plots.forest_weights import weigh
 
 
 def split_groups(result: CrossCheck, groups: str | Sequence[object]) -> tuple[Subgroup, ...]:
@@ -30,7 +31,8 @@ def split_groups(result: CrossCheck, groups: str | Sequence[object]) -> tuple[Su
     effects, studies = result.effects, result.studies
     if effects is None or studies is None:
         raise ModelError("There are no studies to divide: only the published row is known.")
-    names = [str(value) for value in per_study(studies, effects.study, groups)]
+    values = per_study(studies, effects.study, groups)
+    names = [f"{groups}: {value}" if isinstance(groups, str) else str(value) for value in values]
     model = next((one.model for one in result.models if one.exact is not None), None)
     chosen = weigh(result).row
     out = []

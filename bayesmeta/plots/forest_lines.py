@@ -6,16 +6,16 @@ from textwrap import wrap
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.checks.rows import Row, study_intervals
 from bayesmeta.digits import choose_decimals, show, show_probability
-from bayesmeta.frequentist import METHODS, PooledEstimate
+from bayesmeta.frequentist import PooledEstimate
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.plots.forest_arms import Texts, arm_columns
 from bayesmeta.plots.forest_layouts import Layout
+from bayesmeta.plots.forest_weights import Weights, not_as_reported, weigh
 from bayesmeta.plots.intervals import NO_MARK, Mark, as_mark
 from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
 from bayesmeta.plots.texts import align_intervals, show_numbers
@@ -67,60 +67,6 @@ class Line:
     density: FloatArray | None = None
     colour: str = INK
     height: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Weights:
-    """Weights of the studies, and the method that they are of.
-
-    Attributes
-    ----------
-    percent : (study,)
-        They sum to 100.
-    row : PooledEstimate or None
-        What they lead to; None where the cross-check has no inverse-variance method.
-    """
-
-    percent: FloatArray
-    row: PooledEstimate | None
-
-
-def weigh(result: CrossCheck) -> Weights:
-    """Weigh the studies by inverse variances, as REML has them, else the first such method."""
-    effects = result.effects
-    if effects is None:
-        return Weights(percent=np.zeros(0), row=None)
-    rows = [
-        row
-        for row in result.reference
-        if row.method in METHODS and np.isfinite([row.tau2, row.estimate]).all()
-    ]
-    random = [row for row in rows if np.isfinite(row.tau2_ci_high)]
-    chosen = next((row for row in random if row.method == "REML"), None)
-    chosen = chosen or next(iter(random or rows), None)
-    tau2 = 0.0 if chosen is None else chosen.tau2
-    if effects.S.ndim == 1:
-        w = 1 / (effects.S + tau2)
-    else:
-        w = np.linalg.solve(effects.S + tau2 * np.eye(len(effects.y)), np.ones(len(effects.y)))
-    return Weights(percent=100 * w / w.sum(), row=chosen)
-
-
-def not_as_reported(result: CrossCheck) -> NDArray[np.bool_]:
-    """Tell, per study, whether its effect is not simply that of the numbers reported.
-
-    Made out of other numbers (medians, an assumed correlation), inflated for clusters, of a control
-    arm that it shares, or with 1/2 added to zero cells: the notes say which.
-    """
-    if result.studies is None or result.effects is None:
-        return np.zeros(0, dtype=np.bool_)
-    design = result.studies.design()
-    made = np.array([bool(text) for text in design.told])
-    shared = (design.shared is not None) & (design.rows_of_control > 1)
-    found: NDArray[np.bool_] = (
-        made | (design.design_effect != 1) | shared | result.effects.corrected
-    )
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -373,7 +319,8 @@ def _label(row: Row) -> str:
 
 def _notes(content: _Content) -> Iterator[Line]:
     """Say how much the studies differ, by the method of the weights and by each posterior."""
-    result, row = content.result, content.weights.row
+    result = content.result
+    row = content.weights.row or next((row for row in result.reference if row.q_df), None)
     if row is not None and row.q_df:
         yield Line(kind="note", label=_say_heterogeneity(row), height=0.8)
     interval = f"{100 * result.level:g}% interval"

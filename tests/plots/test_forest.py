@@ -123,6 +123,15 @@ def test_weights_are_those_of_the_reml_fit(bcg):
     assert [line.cells["weight"] for line in lines] == [f"{one:.1f}%" for one in percent]
 
 
+def test_weights_without_an_inverse_variance_method_are_of_a_common_effect():
+    counted = bm.crosscheck(NORMAL, bm.load("bcg"), nuts=False, methods=["MH"])
+    lines = lines_of(counted)
+    assert lines[0].cells["weight"] == "weight\ncommon"
+    w = 1 / counted.effects.S
+    shown = [line.cells["weight"] for line in lines if line.kind == "study"]
+    assert shown == [f"{one:.1f}%" for one in 100 * w / w.sum()]
+
+
 def test_the_squares_area_is_the_weight(bcg, bcg_axes):
     (squares,) = artists(bcg_axes, "observed")
     sides = np.sqrt(squares.get_sizes()) - 2.2
@@ -240,6 +249,7 @@ def crins():
 
 def test_each_subgroup_is_pooled_by_its_own_fits(crins):
     groups = split_groups(crins, "randomized")
+    assert [group.name for group in groups] == ["randomized: yes", "randomized: no"]
     assert sorted(i for group in groups for i in group.members) == list(range(6))
     for group in groups:
         others = [name for i, name in enumerate(crins.effects.study) if i not in group.members]
