@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayesmeta.plots.absolute_risk_plot import absolute_risk as absolute_risk
     from bayesmeta.plots.baujat_plot import baujat as baujat
+    from bayesmeta.plots.bridge_plot import bridge as bridge
     from bayesmeta.plots.forest_plot import forest as forest
     from bayesmeta.plots.funnel_plot import funnel as funnel
     from bayesmeta.plots.galbraith_plot import galbraith as galbraith
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         risk_of_bias_summary as risk_of_bias_summary,
     )
     from bayesmeta.plots.shrinkage_plot import shrinkage as shrinkage
+    from bayesmeta.plots.why_they_differ_plot import why_they_differ as why_they_differ
 
 _END = "_plot"
 _FUNCTIONS = {  # name: module
