@@ -1,7 +1,7 @@
 """The cross-check: published, frequentist, exact and NUTS, side by side, with a verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack
 
 import numpy as np
@@ -112,6 +112,8 @@ class CrossCheck:
         What a reader should know of data and effects.
     others : tuple of CrossCheck
         Of the other tables that could be the data, where a reconstruction leaves several.
+    rows : tuple of Row
+        Of the table: published, frequentist, exact, NUTS; made from the rest.
     """
 
     outcome: str
@@ -127,6 +129,10 @@ class CrossCheck:
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
     others: tuple["CrossCheck", ...] = ()
+    rows: tuple[Row, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", self._make_rows())
 
     @property
     def k(self) -> int | None:
@@ -158,9 +164,7 @@ class CrossCheck:
         nuts = {f"NUTS ({one.name})": one.nuts for one in self.models}
         return {label: found for label, found in (exact | nuts).items() if found is not None}
 
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """Give the rows of the table: published, frequentist, exact, NUTS."""
+    def _make_rows(self) -> tuple[Row, ...]:
         rows = [make_reference_row(row) for row in self.reference]
         if self.published is not None:
             rows.insert(0, make_published_row(self.published, self.measure))

@@ -166,7 +166,9 @@ def _limits(result: CrossCheck, lines: Sequence[Line]) -> tuple[float, float]:
     needed = [0.0]
     wanted = [0.0]
     for line in lines:
-        marks = from_natural(np.array([line.mark.ends, line.second.ends]))
+        with np.errstate(divide="ignore"):  # a ratio printed as 0.00 has no place on the axis
+            marks = from_natural(np.array([line.mark.ends, line.second.ends]))
+        marks[np.isinf(marks)] = np.nan
         needed.extend(marks.ravel() if line.kind == "pooled" else marks[:, 0])
         wanted.extend(marks.ravel())
     low, high = float(np.nanmin(needed)), float(np.nanmax(needed))

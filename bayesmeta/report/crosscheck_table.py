@@ -83,7 +83,7 @@ def row_label(row: Row) -> str:
     if row.road in ("exact", "nuts"):
         return f"{row.method} likelihood"
     if row.road == "published":
-        return f"{row.method} effects" if row.method else "model not named"
+        return "model not named" if row.method == "published" else f"{row.method} effects"
     return row.label.split(",")[0]
 
 
