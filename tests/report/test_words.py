@@ -16,6 +16,7 @@ from bayesmeta.printed import Printed
 from bayesmeta.published.row import PublishedRow
 from bayesmeta.report.html.conclusions import Conclusion, conclude
 from bayesmeta.report.html.methods_paragraph import write_methods
+from bayesmeta.report.html.outcome_tables import crosscheck_page_table
 from bayesmeta.report.html.prior_reasons import NOT_RECORDED, explain_priors
 from bayesmeta.report.html.words import headline, sentences, side_of, side_of_printed
 
@@ -197,7 +198,11 @@ def test_the_methods_paragraph_gives_the_diagnostics_of_nuts(monkeypatch):
         return exact if engine == "exact" else as_nuts(exact, draws=2000)
 
     monkeypatch.setattr(crosscheck_module, "fit", fit)
-    (methods,) = write_methods([bm.crosscheck(MODEL, bm.load("bcg"))])
+    result = bm.crosscheck(MODEL, bm.load("bcg"))
+    table = crosscheck_page_table(result)
+    assert table.columns[-4:] == ("z", "R-hat", "ESS", "div")
+    assert table.rows[-1][-3:] == ("1.001", "4000", "0")
+    (methods,) = write_methods([result])
     assert f"{GOOD_RUN.chains} chains of {GOOD_RUN.draws} draws" in methods.text
     assert "largest R-hat 1.001, smallest effective sample size 4000, 0 divergent" in methods.text
 

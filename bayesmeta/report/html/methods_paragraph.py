@@ -115,6 +115,11 @@ def _of_computation(group: Sequence[CrossCheck]) -> Iterator[str]:
             f"{max(one.tol for one in bounds):.0e}; the largest bound is "
             f"{max(one.error for one in bounds):.0e}."
         )
+    for result in group:
+        for one in result.models:
+            for road in one.failures:
+                name = result.outcome or result.measure.label
+                yield f"For {name} the {road} posterior ({one.name}) could not be computed."
     sampled = [one for result in group for one in result.models if one.nuts is not None]
     runs = [d for one in sampled if (d := _diagnostics(one.nuts)) is not None]
     if not runs:

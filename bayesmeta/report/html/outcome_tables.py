@@ -1,7 +1,5 @@
 """The tables of one outcome: its data, the cross-check, the reconstructions, the bridge."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
@@ -125,32 +123,27 @@ def bridge_page_table(bridge: Bridge) -> Table:
 
 def forest_page_table(result: CrossCheck) -> Table:
     """Give the numbers of the forest plot, line by line."""
-    lines = list(_filled(result))
-    heads = [line for line in lines if line[0] == "head"]
-    arms = heads[0][2:4] if result.studies is not None else ("", "")
-    second = next((head[5] for head in heads if head[5]), "")
-    columns = ["", *(arms if any(arms) else ()), heads[0][4], second]
+    lines = forest_lines(result)
+    heads = [line for line in lines if line.kind == "head"]
+    arms = heads[0].counts if all(heads[0].counts) else ()
+    shrunken = tuple(head.texts[1] for head in heads[:-1])  # of the studies, where there are any
     rows, groups, group = [], [], ""
-    for kind, label, treated, control, first, other in lines:
-        if kind == "head":
-            group = "Studies" if label == "Study" else label
+    for line in lines:
+        if line.kind == "head":
+            group = "Studies" if line.label == "Study" else line.label
             continue
-        rows.append((label, *((treated, control) if any(arms) else ()), first, other))
+        effect, second = line.texts
+        both = (second, "") if line.kind == "study" else ("", second)
+        counts = line.counts if arms else ()
+        rows.append((line.label, *counts, effect, *both[-1 - len(shrunken) :]))
         groups.append(group)
-    both = "; of a pooled row its prediction interval" if second and len(heads) > 1 else ""
-    columns[0], columns[-1] = "line", f"{columns[-1]}{both}" or "prediction"
     return Table(
         name="forest",
         caption="The numbers of the forest plot",
-        columns=tuple(columns),
+        columns=("line", *arms, heads[0].texts[0], *shrunken, "prediction interval"),
         rows=tuple(rows),
         groups=tuple(groups),
     )
-
-
-def _filled(result: CrossCheck) -> Iterator[tuple[str, str, str, str, str, str]]:
-    for line in forest_lines(result):
-        yield line.kind, line.label, *line.counts, *line.texts
 
 
 def _cell(value: object) -> str:

@@ -28,7 +28,7 @@ def explain_priors(model: Model, measure: Measure) -> dict[str, str]:
     >>> model = bm.Model(measure="OR", likelihood=bm.NormalLikelihood(),
     ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
     >>> explain_priors(model, get_measure("OR"))["effect"].split(";")[0]
-    'mu ~ normal(0, 2.82): 95% of it has an OR between 0.00398 and 251'
+    'mu ~ normal(0, 2.82): 95% of it between 0.00398 and 251 as OR'
     """
     told = {
         "effect": _explain_effect(model.effect, measure),
@@ -36,7 +36,8 @@ def explain_priors(model: Model, measure: Measure) -> dict[str, str]:
     }
     baseline = getattr(model.likelihood, "baseline", None)
     if baseline is not None:
-        told["baseline"] = _explain_baseline(baseline)
+        scale = " (log odds)" if str(model.likelihood) == "binomial" else ""
+        told["baseline"] = _explain_baseline(baseline, scale)
     return told
 
 
@@ -48,8 +49,7 @@ def _explain_effect(prior: Prior, measure: Measure) -> str:
     low, high = measure.scale.to_natural(prior.quantile(np.array([0.025, 0.975]))).tolist()
     default = str(prior) == measure.default_effect_prior
     reason = f"source: {SOURCES['effect']}" if default else NOT_RECORDED
-    between = f"95% of it has an {measure.name}" if measure.name == "OR" else "95% of it lies"
-    return f"mu ~ {prior}: {between} between {low:.3g} and {high:.3g}; {reason}"
+    return f"mu ~ {prior}: 95% of it between {low:.3g} and {high:.3g} as {measure.name}; {reason}"
 
 
 def _explain_heterogeneity(prior: Prior, measure: Measure) -> str:
@@ -64,11 +64,9 @@ def _explain_heterogeneity(prior: Prior, measure: Measure) -> str:
     return f"tau ~ {prior}: median {middle:.2g}, 97.5% quantile {high:.2g}; {reason}"
 
 
-def _explain_baseline(prior: Prior) -> str:
+def _explain_baseline(prior: Prior, scale: str) -> str:
     if isinstance(prior, Fixed | Flat) or not prior.proper:
         return f"baseline of each study ~ {prior}"
     low, high = prior.quantile(np.array([0.025, 0.975])).tolist()
-    return (
-        f"baseline of each study ~ {prior}: 95% of it between {low:.3g} and {high:.3g} on the "
-        f"analysis scale; {NOT_RECORDED}"
-    )
+    between = f"95% of it between {low:.3g} and {high:.3g}{scale}"
+    return f"baseline of each study ~ {prior}: {between}; {NOT_RECORDED}"
