@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from bayesmeta.likelihoods import CorrelationLikelihood as CorrelationLikelihood
     from bayesmeta.likelihoods import NormalLikelihood as NormalLikelihood
     from bayesmeta.likelihoods import OneArmLikelihood as OneArmLikelihood
+    from bayesmeta.likelihoods import OwnLikelihood as OwnLikelihood
     from bayesmeta.likelihoods import PoissonLikelihood as PoissonLikelihood
     from bayesmeta.likelihoods import StudentLikelihood as StudentLikelihood
     from bayesmeta.model import Model as Model
@@ -256,6 +257,7 @@ _NAMES = {
         "CorrelationLikelihood",
         "NormalLikelihood",
         "OneArmLikelihood",
+        "OwnLikelihood",
         "PoissonLikelihood",
         "StudentLikelihood",
     ),

@@ -77,8 +77,9 @@ class TruncatedRandomEffects:
 
     def log_inside(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """Log probability that N(mu, tau^2) lies within the bounds; mu within, tau from 0."""
-        with np.errstate(divide="ignore"):
-            above, below = ((self.high - mu) / tau, (mu - self.low) / tau)
+        width = np.maximum(tau, 1e-300)
+        with np.errstate(over="ignore"):
+            above, below = ((self.high - mu) / width, (mu - self.low) / width)
         out: FloatArray = np.log(0.5 * (erf(above * _ROOT_HALF) + erf(below * _ROOT_HALF)))
         return out
 

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from benchmarks.batch import bench_batch
 from benchmarks.coverage import bench_coverage
 from benchmarks.engines import bench_engines, bench_forms
-from benchmarks.growth import bench_growth
+from benchmarks.growth import bench_counts, bench_growth
+from benchmarks.honesty import bench_honesty
 from benchmarks.imports import bench_imports
 from benchmarks.reference import bench_reference, bench_reml
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "batch": bench_batch,
+    "counts": bench_counts,
     "coverage": bench_coverage,
     "engines": bench_engines,
     "forms": bench_forms,
     "growth": bench_growth,
+    "honesty": bench_honesty,
     "imports": bench_imports,
     "reference": bench_reference,
     "reml": bench_reml,

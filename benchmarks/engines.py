@@ -1,4 +1,4 @@
-"""Exact fits against NUTS, with and without compilation, on the BCG trials."""
+"""Exact fits against NUTS, with and without compilation, on 13 studies each."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,11 +7,17 @@ from typing import Any
 import nutpie
 from threadpoolctl import threadpool_limits
 
+from bayesmeta.inference.fit import fit
 from bayesmeta.inference.gaussian import fit_gaussian
 from bayesmeta.inference.grid import fit_grid
 from bayesmeta.inference.nuts import build_pymc_model, fit_nuts
 from bayesmeta.inference.posterior import Posterior
-from bayesmeta.likelihoods import BinomialLikelihood, Likelihood, NormalLikelihood
+from bayesmeta.likelihoods import (
+    BinomialLikelihood,
+    Likelihood,
+    NormalLikelihood,
+    PoissonLikelihood,
+)
 from bayesmeta.model import BoundModel, Model
 from bayesmeta.priors import HalfNormal, Normal
 from bayesmeta.random_effects import (
@@ -20,44 +26,52 @@ from bayesmeta.random_effects import (
     RandomEffects,
     StudentRandomEffects,
 )
-from bayesmeta.studies import load
+from bayesmeta.studies import StudyTable, load
 from benchmarks.harness import compare, show
+from benchmarks.simulate import simulate_rates
 
 type ExactFit = Callable[[BoundModel], Posterior]
 
 BASELINE = "exact fit"
-_ROADS: tuple[tuple[Likelihood, ExactFit], ...] = (
-    (NormalLikelihood(), fit_gaussian),
-    (BinomialLikelihood(baseline=Normal(0, 10)), fit_grid),
-)
+_BASELINE_PRIOR = Normal(0, 10)
 
 
 def bench_engines() -> None:
-    """Print both likelihoods; the NUTS runs are 4 chains of 1000 + 2000, as a fit has them."""
-    for likelihood, fit_exact in _ROADS:
-        _bench(likelihood, NormalRandomEffects(), fit_exact)
+    """Print three likelihoods; the NUTS runs are 4 chains of 1000 + 2000, as a fit has them."""
+    normal, bcg = NormalRandomEffects(), load("bcg")
+    _bench("OR", NormalLikelihood(), normal, bcg, fit_gaussian)
+    _bench("OR", BinomialLikelihood(baseline=_BASELINE_PRIOR), normal, bcg, fit_grid)
+    rates = simulate_rates(bcg.k)
+    _bench("IRR", PoissonLikelihood(baseline=_BASELINE_PRIOR), normal, rates, fit_grid)
 
 
 def bench_forms() -> None:
     """Print the other forms of the random effects under the normal likelihood."""
     for form in (StudentRandomEffects(4), OutlierRandomEffects(2)):
-        _bench(NormalLikelihood(), form, fit_grid)
+        _bench("OR", NormalLikelihood(), form, load("bcg"), fit_grid)
 
 
-def _bench(likelihood: Likelihood, form: RandomEffects, fit_exact: ExactFit) -> None:
+def _bench(
+    measure: str,
+    likelihood: Likelihood,
+    form: RandomEffects,
+    studies: StudyTable,
+    fit_exact: ExactFit,
+) -> None:
     model = Model(
-        measure="OR",
+        measure=measure,
         likelihood=likelihood,
         effect=Normal(0, 2.82),
         heterogeneity=HalfNormal(0.5),
         random_effects=form,
     )
-    bound = model.bind(load("bcg"))
+    bound = model.bind(studies)
     compiled = nutpie.compile_pymc_model(build_pymc_model(bound), freeze_model=True)
 
     timings = compare(
         {
             BASELINE: partial(fit_exact, bound),
+            "the whole call of fit": partial(fit, model, studies),
             "the same, and parameter table": partial(_with_parameters, fit_exact, bound),
             "the same, and all study effects": partial(_with_effects, fit_exact, bound),
             "NUTS, compiled before": partial(_sample, compiled),
@@ -66,7 +80,8 @@ def _bench(likelihood: Likelihood, form: RandomEffects, fit_exact: ExactFit) -> 
         baseline=BASELINE,
         rounds=5,
     )
-    show(f"BCG, {likelihood} likelihood, {form} random effects", timings, baseline=BASELINE)
+    title = f"{studies.k} studies, {likelihood} likelihood, {form} random effects"
+    show(title, timings, baseline=BASELINE)
 
 
 def _with_parameters(fit_exact: ExactFit, bound: BoundModel) -> object:

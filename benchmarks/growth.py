@@ -1,18 +1,26 @@
-"""How the exact normal fit grows with the number of studies."""
+"""How the exact fits grow with the number of studies."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from bayesmeta.inference.gaussian import fit_gaussian
+from bayesmeta.inference.grid import fit_grid
 from bayesmeta.inference.posterior import Accuracy
-from bayesmeta.likelihoods import NormalLikelihood
+from bayesmeta.likelihoods import (
+    BinomialLikelihood,
+    Likelihood,
+    NormalLikelihood,
+    PoissonLikelihood,
+)
 from bayesmeta.model import BoundModel, Model
 from bayesmeta.priors import HalfNormal, Normal
-from bayesmeta.studies import read_studies
+from bayesmeta.studies import StudyTable, read_studies
 from benchmarks.harness import compare, show
+from benchmarks.simulate import simulate_rates, simulate_tables
 
 SIZES = (5, 50, 500, 5000)
 BASELINE = "5 studies"
@@ -32,6 +40,26 @@ def bench_growth() -> None:
     last = math.log(seconds[-1] / seconds[-2]) / math.log(SIZES[-1] / SIZES[-2])
     print(f"  nodes of tau: {', '.join(str(_count_nodes(bound[k])) for k in SIZES)}")
     print(f"  time grows as k^{slope:.2f} over all, as k^{last:.2f} from {SIZES[-2]} studies on")
+
+
+def bench_counts() -> None:
+    """Print binomial and Poisson fits of 13 and of 500 studies."""
+    baseline = "binomial, 13 studies"
+    kinds: tuple[tuple[str, Likelihood, Callable[[int], StudyTable]], ...] = (
+        ("OR", BinomialLikelihood(baseline=Normal(0, 10)), simulate_tables),
+        ("IRR", PoissonLikelihood(baseline=Normal(0, 10)), simulate_rates),
+    )
+    candidates = {}
+    for measure, likelihood, simulate in kinds:
+        model = Model(
+            measure=measure,
+            likelihood=likelihood,
+            effect=Normal(0, 2.82),
+            heterogeneity=HalfNormal(0.5),
+        )
+        for k in (13, 500):
+            candidates[f"{likelihood}, {k} studies"] = partial(fit_grid, model.bind(simulate(k)))
+    show("Exact fit of counts", compare(candidates, baseline=baseline, rounds=7), baseline=baseline)
 
 
 def _count_nodes(bound: BoundModel) -> int:

@@ -490,3 +490,13 @@ def test_models_of_a_comparison_differ_in_their_likelihood_only(write):
     other = replace(comparison.models[1], effect=bm.Normal(0, 1))
     with pytest.raises(bm.ComparisonError, match="likelihood only"):
         replace(comparison, models=(comparison.models[0], other))
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "what"),
+    [("p", "1.2", "above 1"), ("q_p", "-0.1", "below 0"), ("i2", "120", "above 100")],
+)
+def test_a_printed_number_that_cannot_be_is_told(write, key, text, what):
+    row = PUBLISHED.replace('p = "<0.0001"', f'{key} = "{text}"')
+    problem = problems_of(write(BCG + row))[f"outcome[0].published.{key}"]
+    assert (problem.what, problem.value) == (what, repr(text))

@@ -97,12 +97,14 @@ class Certificate:
             return f"Not certified: {self.failures[0]}{more}."
         z = max(abs(difference.z) for difference in self.differences)
         imprecision = max(difference.imprecision for difference in self.differences)
+        shared = getattr(self.model.likelihood, "shared_by_roads", "")
+        caveat = f" {shared}." if shared else ""
         return (
             f"Certified: quadrature (error at most {self.accuracy.error:.0e}) and NUTS "
             f"({self.diagnostics.chains} chains of {self.diagnostics.draws} draws) agree in all "
             f"{n} compared numbers, the largest difference being {z:.1f} Monte Carlo standard "
             f"errors (smallest p adjusted for {n} comparisons: {min(self.p_adjusted):.2g}) and the "
-            f"largest Monte Carlo error {100 * imprecision:.1f}% of the posterior SD."
+            f"largest Monte Carlo error {100 * imprecision:.1f}% of the posterior SD.{caveat}"
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -34,6 +34,7 @@ from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
 from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.model import Model
+from bayesmeta.once import Taken, once
 from bayesmeta.published.row import PublishedRow
 from bayesmeta.studies import StudyTable
 
@@ -112,8 +113,6 @@ class CrossCheck:
         What a reader should know of data and effects.
     others : tuple of CrossCheck
         Of the other tables that could be the data, where a reconstruction leaves several.
-    rows : tuple of Row
-        Of the table: published, frequentist, exact, NUTS; made from the rest.
     """
 
     outcome: str
@@ -129,10 +128,7 @@ class CrossCheck:
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
     others: tuple["CrossCheck", ...] = ()
-    rows: tuple[Row, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rows", self._make_rows())
+    _taken: Taken = field(default_factory=Taken, init=False, repr=False)
 
     @property
     def k(self) -> int | None:
@@ -164,7 +160,10 @@ class CrossCheck:
         nuts = {f"NUTS ({one.name})": one.nuts for one in self.models}
         return {label: found for label, found in (exact | nuts).items() if found is not None}
 
-    def _make_rows(self) -> tuple[Row, ...]:
+    @property
+    @once
+    def rows(self) -> tuple[Row, ...]:
+        """Give the rows of the table: published, frequentist, exact, NUTS."""
         rows = [make_reference_row(row) for row in self.reference]
         if self.published is not None:
             rows.insert(0, make_published_row(self.published, self.measure))

@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 
-from bayesmeta.checks.crosscheck import CheckedModel, CrossCheck, Direction, Verdict, judge
+from bayesmeta.checks.crosscheck import CheckedModel, CrossCheck, Direction, judge
 from bayesmeta.effects import get_measure
 from bayesmeta.errors import AccuracyError, BayesmetaWarning, PublishedRowError
 from bayesmeta.frequentist import METHODS, Reference
@@ -61,21 +61,20 @@ def reanalyse(
     >>> row = bm.load_published("zhou_2019_lupus_nephritis")[0]
     >>> result = reanalyse(model, row.printed, outcome=row.outcome)
     >>> result.to_frame()[["road", "natural_estimate"]].round(2).values.tolist()
-    [['published', 2.41], ['exact', 2.41]]
+    [['published', 2.41], ['exact', 2.39]]
     """
     model = replace(model, likelihood=NormalLikelihood())
     found: Posterior | str
-    verdicts: tuple[Verdict, ...] = ()
+    readable = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BayesmetaWarning)  # the notes of the result say it
             implied = _implied_q_p(published, rule)
             found = from_published(published, model, level=level, implied_q_p=implied)
     except PublishedRowError as error:
-        found = str(error)
+        found, readable = str(error), False
     except AccuracyError as error:
         found = error.message
-        verdicts = (Verdict(subject=f"exact ({_NAME})", ok=False, text=found),)
     exact = found if isinstance(found, Posterior) else None
     checked = CheckedModel(
         name=_NAME,
@@ -96,7 +95,7 @@ def reanalyse(
         published=published,
         reference=Reference(rows=(), measure=model.measure, notes=()),
         models=(checked,),
-        verdicts=verdicts or tuple(judge(checked)),
+        verdicts=tuple(judge(checked)) if readable else (),
         notes=(),
     )
 

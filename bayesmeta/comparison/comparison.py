@@ -154,16 +154,24 @@ class Comparison:
             The table cannot be read, or has no such outcome or arm.
         """
         data = [outcome.data or self.data for outcome in self.outcomes]
-        tables = {one: self.table(one) for one in dict.fromkeys(data) if one != PUBLISHED}
+        tables = {
+            one: self.table(one).select(arms=self.arms)
+            for one in dict.fromkeys(data)
+            if one != PUBLISHED
+        }
         return tuple(
             self.choose(tables[one], outcome) if one in tables else ()
             for one, outcome in zip(data, self.outcomes, strict=True)
         )
 
     def choose(self, table: StudyTable, outcome: Outcome) -> tuple[StudyTable, ...]:
-        """Take an outcome and the arms out of a table that may hold more, and its solutions."""
-        name = outcome.name if table.outcomes else None
-        chosen = table.select(arms=self.arms).select(outcome=name)
-        if len(chosen.solutions) < 2:
-            return (chosen,)
-        return tuple(chosen.select(solution=solution) for solution in chosen.solutions)
+        """Take an outcome out of a table of the arms that may hold more, and its solutions."""
+        return solutions_of(table.select(outcome=outcome.name) if table.outcomes else table)
+
+
+def solutions_of(table: StudyTable) -> tuple[StudyTable, ...]:
+    """Give a table for each solution of one outcome; the table itself where there is one."""
+    solutions = table.solutions
+    if len(solutions) < 2:
+        return (table,)
+    return tuple(table.select(solution=solution) for solution in solutions)

@@ -1,13 +1,22 @@
 """What a publication prints for an outcome: numbers as texts, as they were printed."""
 
+import math
 from typing import cast, get_args
 
 from bayesmeta.comparison.section import Section
+from bayesmeta.errors import StudyTableError
 from bayesmeta.printed import Printed
-from bayesmeta.published.results import available_published, load_published
+from bayesmeta.published.results import load_published
 from bayesmeta.published.row import PublishedModel, PublishedRow
 from bayesmeta.studies.refusal import did_you_mean
 
+_POSSIBLE = {  # values of numbers whose scale is known
+    "p": (0.0, 1.0),
+    "q": (0.0, math.inf),
+    "q_p": (0.0, 1.0),
+    "i2": (0.0, 100.0),
+    "tau2": (0.0, math.inf),
+}
 _AS_PRINTED = "digits and < carry information that a number loses"
 
 
@@ -39,11 +48,12 @@ def _bundled_row(outcome: Section) -> PublishedRow | None:
     """Find a row by the names of its publication and of itself, such as "zhou_2019/zhou-2-15"."""
     name = outcome.text("published", "zhou_2019_lupus_nephritis/zhou-2-15") or ""
     publication, _, row_id = name.rpartition("/")
-    if publication not in available_published():
-        fix = did_you_mean(publication, tuple(available_published()))
-        outcome.fault("published", "no bundled publication has this name", fix)
+    try:
+        rows = {row.row_id: row for row in load_published(publication)}
+    except StudyTableError as error:
+        for problem in error.problems:
+            outcome.fault("published", problem.what, problem.fix)
         return None
-    rows = {row.row_id: row for row in load_published(publication)}
     if row_id not in rows:
         fix = did_you_mean(row_id, tuple(rows))
         outcome.fault("published", "not a row of this publication", fix)
@@ -81,7 +91,12 @@ def _read_interval(section: Section) -> tuple[Printed, Printed] | None:
 
 def _as_printed(section: Section, key: str, text: str) -> Printed | None:
     try:
-        return Printed.parse(text)
+        printed = Printed.parse(text)
     except ValueError as error:
         section.fault(key, str(error), "Write it as printed, with a decimal point.")
         return None
+    low, high = _POSSIBLE.get(key, (-math.inf, math.inf))
+    if not low <= printed.value <= high:
+        what = f"below {low:g}" if printed.value < low else f"above {high:g}"
+        section.fault(key, what, "Write it as the publication prints it.")
+    return printed

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from bayesmeta.checks.crosscheck import Direction
-from bayesmeta.comparison.comparison import PUBLISHED, Comparison, Outcome, Sampling
+from bayesmeta.comparison.comparison import (
+    PUBLISHED,
+    Comparison,
+    Outcome,
+    Sampling,
+    solutions_of,
+)
 from bayesmeta.comparison.models import read_models
 from bayesmeta.comparison.published import read_published
 from bayesmeta.comparison.reading import read_reading
@@ -218,14 +224,14 @@ def _outcome_problems(comparison: Comparison, i: int, table: StudyTable) -> Iter
         yield as_problem(f"outcome[{i}].name", error)
         return
     try:
-        named.select(arms=comparison.arms)
+        chosen = named.select(arms=comparison.arms)
     except StudyTableError as error:
         yield as_problem("arms", error)
         return
     own = f"outcome[{i}]." if outcome.models else ""
     for model in comparison.models_of(outcome):
         try:
-            for chosen in comparison.choose(table, outcome):
-                model.bind(chosen)
+            for one in solutions_of(chosen):
+                model.bind(one)
         except ModelError as error:
             yield as_problem(f"{own}model.measure ({model.likelihood} likelihood)", error)

@@ -6,14 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.plane import Surface
+from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.quantiles import as_points
+from bayesmeta.inference.rough import take_rows
+from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
-_CUT = 1e-11  # posterior mass that narrow random effects may have beyond the bounds
+_REACH = 8.5  # SDs of a normal on each side of its mean
+_LEGENDRE = np.polynomial.legendre.leggauss(48)
+_TOGETHER = 1 << 21  # numbers held at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,6 +61,113 @@ class CutMixture:
         return as_points(lambda p: np.where(p < 0.5, self.low, self.high), p)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CutKernels:
+    """Truncated normals with narrow kernels, about a density of mu; a part of a `Mixture`.
+
+    Beyond the reach of a kernel the density of mu decides; within it the two are integrated
+    together, from bound to bound.
+
+    Attributes
+    ----------
+    of_mu : SincDensity
+        A component for each row.
+    tau : (row,)
+    form : TruncatedRandomEffects
+    """
+
+    of_mu: SincDensity
+    tau: FloatArray
+    form: TruncatedRandomEffects
+
+    @property
+    def _ends(self) -> tuple[FloatArray | float, FloatArray | float]:
+        """Ends of the lines of mu, short of the bounds."""
+        assert not isinstance(self.of_mu.coordinate, SinhMap)
+        return self.of_mu.coordinate.scan[:2]
+
+    def _rows(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Mass of mu below the kernels' reach (row, point); points in reach and their weights."""
+        tau, of_mu = self.tau[:, None], self.of_mu
+        low, high = (
+            np.clip(x + side * _REACH * tau, self.form.low, self.form.high) for side in (-1, 1)
+        )
+        start, step = of_mu.start[:, None], of_mu.step[:, None]
+        below = of_mu._cdf_at((of_mu.coordinate.line(low) - start) / step)
+        z, weights = _LEGENDRE
+        half = (high - low)[..., None] / 2
+        mu = low[..., None] + half * (1 + z)
+        first, last = (np.reshape(end, (-1, 1)) for end in self._ends)
+        line = np.clip(of_mu.coordinate.line(mu.reshape(len(tau), -1)), first, last)
+        slope = np.exp(-of_mu.coordinate.log_slope(line))
+        density = of_mu._density_at((line - start) / step) / step * slope
+        return below, mu, density.reshape(mu.shape) * half * weights
+
+    def _sum(self, x: FloatArray, *, density: bool) -> FloatArray:
+        flat = x.reshape(-1)
+        out = np.empty(len(flat))
+        tau = np.maximum(self.tau, 1e-300)[:, None, None]
+        size = len(self.tau) * len(_LEGENDRE[0]) * self.of_mu.masses.shape[-1]
+        chunk = max(1, _TOGETHER // size)
+        for begin in range(0, len(flat), chunk):  # a chunk of points, to bound the memory
+            part = flat[begin : begin + chunk]
+            below, mu, weight = self._rows(part)
+            with np.errstate(over="ignore", under="ignore"):
+                z = (part[:, None] - mu) / tau
+                if density:
+                    share = np.exp(-0.5 * z**2) / (tau * np.sqrt(2 * np.pi))
+                else:
+                    share = ndtr(z) - ndtr((self.form.low - mu) / tau)
+                share = share / np.exp(self.form.log_inside(mu, tau))
+            total = (weight * share).sum(axis=-1) + (0.0 if density else below)
+            out[begin : begin + chunk] = total.sum(axis=0)
+        return out.reshape(x.shape)
+
+    def cdf(self, x: ArrayLike) -> FloatArray:
+        """P(X <= x), this part's share of it."""
+        whole = self.of_mu.masses.sum()
+
+        def inside(x: FloatArray) -> FloatArray:
+            found = self._sum(np.clip(x, self.form.low, self.form.high), density=False)
+            return np.where(x >= self.form.high, whole, np.where(x <= self.form.low, 0.0, found))
+
+        return as_points(inside, x)
+
+    def sf(self, x: ArrayLike) -> FloatArray:
+        """P(X > x), this part's share of it."""
+        return np.asarray(self.of_mu.masses.sum() - self.cdf(x))
+
+    def pdf(self, x: ArrayLike) -> FloatArray:
+        """Density at x, 0 beyond the bounds."""
+
+        def inside(x: FloatArray) -> FloatArray:
+            found = self._sum(np.clip(x, self.form.low, self.form.high), density=True)
+            return np.where((x > self.form.low) & (x < self.form.high), found, 0.0)
+
+        return as_points(inside, x)
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Bounds: this part is asked for its ends only."""
+        return as_points(lambda p: np.where(p < 0.5, self.form.low, self.form.high), p)
+
+
+def cut_kernels(
+    surface: Surface,
+    form: TruncatedRandomEffects,
+    rows: "np.ndarray[tuple[int], np.dtype[np.intp]]",
+) -> CutKernels:
+    """Give narrow truncated normals in the given rows of tau."""
+    plane = surface.plane
+    assert plane.of_mu is not None
+    of_mu = SincDensity(
+        start=plane.x_low[rows],
+        step=plane.x_step[rows],
+        masses=surface.mass[rows],
+        coordinate=take_rows(plane.of_mu, rows),
+    )
+    return CutKernels(of_mu=of_mu, tau=plane.tau[rows], form=form)
+
+
 def cut_moments(surface: Surface, form: TruncatedRandomEffects) -> tuple[FloatArray, FloatArray]:
     """Mean and SD of a new study's effect, from the moments of a truncated normal at each node."""
     plane, mass = surface.plane, surface.mass
@@ -77,21 +188,9 @@ def cut_nodes(
     form: TruncatedRandomEffects,
     rows: "np.ndarray[tuple[int], np.dtype[np.bool_]]",
 ) -> CutMixture:
-    """Give truncated normals about the nodes of mu in the given rows (tau,).
-
-    Raises
-    ------
-    AccuracyError
-        In the other rows, where tau is small against the nodes' distance, the bounds matter.
-    """
+    """Give truncated normals about the nodes of mu in the given rows (tau,)."""
     mu, tau = surface.plane.mu, surface.plane.tau[:, None]
     log_inside = form.log_inside(mu, tau)
-    beyond = float((surface.mass * -np.expm1(log_inside))[~rows].sum())
-    if beyond > _CUT:
-        raise AccuracyError(
-            f"The posterior of mu reaches the bounds ({form.low:g}, {form.high:g}) where tau is "
-            'small, which is not resolved. Use engine="nuts", or a ratio measure'
-        )
     means = mu[rows]
     weights = (surface.mass * np.exp(-log_inside))[rows]
     whole = NormalMixture(

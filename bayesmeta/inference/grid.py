@@ -12,9 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, NotExactError
-from bayesmeta.inference.bounded import CutMixture, cut_moments, cut_nodes
+from bayesmeta.inference.bounded import CutKernels, CutMixture, cut_kernels, cut_moments, cut_nodes
 from bayesmeta.inference.grid_draws import GridJoint
-from bayesmeta.inference.integrate import IndexArray
 from bayesmeta.inference.kernels import (
     BoolArray,
     Kernel,
@@ -29,20 +28,23 @@ from bayesmeta.inference.plane import (
     Surface,
     evaluate_plane,
     first_plane,
-    move_ranges,
-    refine,
 )
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
-from bayesmeta.inference.quadrature import SinhMap, cut_off, nyquist
+from bayesmeta.inference.quadrature import cut_off, nyquist
+from bayesmeta.inference.replan import foresee_nodes, move_ranges, refine
+from bayesmeta.inference.rough import take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.study_effects import StudyEffects
+from bayesmeta.inference.tables import IndexArray
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
-_LAST_TAU, _LAST_MU = 1200, 800
+_MOST_NODES = 200_000  # of (tau, mu); a fit that is foreseen to need more is refused at once
+_DEEPEST = 9.0  # log units that the plane may be cut deeper than usual
+_AMPLIFIED = 30  # times a spectrum, about: the error of a quantile
 _PROBS = np.array([0.025, 0.5, 0.975])
 
 
@@ -67,33 +69,38 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     """
     _require_supported(bound)
     tails = find_tail_order(bound)
-    plane = first_plane(bound)
-    error, stalled, integral = np.inf, 0, None
+    plane = first_plane(bound, tails)
+    error, foreseen, stalled, integral = np.inf, np.inf, 0, None
+    deeper = 0.0
     for _ in range(40):
         surface = evaluate_plane(bound, plane, integral)
         integral = surface.integral
-        moved = move_ranges(surface, tails)
+        moved = move_ranges(surface, tails, deeper=deeper)
         if moved is not None:
             plane = moved
             continue
         in_tau, in_mu = _spectra(surface)
-        rest = 0.0
+        rest, cut, wanted = 0.0, 0.0, tol / _AMPLIFIED
         if max(in_tau, in_mu) <= tol:
+            wanted = tol / 2
             posterior = _assemble(bound, surface, tails, tol)
-            in_tau, in_mu, rest = _measure_error(posterior, surface, tails, in_tau, in_mu)
-        stalled = stalled + 1 if max(in_tau, in_mu) + rest > 0.5 * error else 0
-        error = max(in_tau, in_mu) + rest
+            in_tau, in_mu, cut, rest = _measure_error(posterior, surface, tails, in_tau, in_mu)
+        last, error = error, max(in_tau, in_mu) + cut + rest
+        stalled = stalled + 1 if error > 0.5 * last else 0
         if error <= tol:
             accuracy = Accuracy(error=error, tol=tol, nodes=(plane.n_tau, plane.n_mu))
             return replace(posterior, accuracy=accuracy)
-        plane = refine(plane, in_tau > tol / 2, in_mu > tol / 2)
-        too_many = plane.n_tau > _LAST_TAU or plane.n_mu > _LAST_MU
-        if stalled == 2 or too_many or rest > tol:
+        if cut > tol / 3 and deeper < _DEEPEST:
+            deeper, stalled = deeper + float(np.log(10 * cut / tol)), 0
+        foreseen = foresee_nodes(plane, in_tau, in_mu, wanted=wanted)
+        if stalled == 2 or foreseen > _MOST_NODES or rest > tol:
             break
+        plane = refine(plane, in_tau, in_mu, wanted=wanted)
     raise AccuracyError(
         f"The exact fit still moves by {error:.1e} (tol {tol:.0e}) at {plane.n_tau} x "
-        f"{plane.n_mu} nodes of (tau, mu); a prior or likelihood may have a kink or a very long "
-        'tail. engine="nuts" does not need this step'
+        f"{plane.n_mu} nodes of (tau, mu), and some {foreseen:.0e} nodes are foreseen for less; a "
+        'prior or likelihood may have a kink or a very long tail. engine="nuts" does not need this '
+        "step"
     )
 
 
@@ -104,6 +111,12 @@ def _require_supported(bound: BoundModel) -> None:
             "The grid engine needs independent studies; these effects are correlated. "
             "Use normal random effects with a normal, flat or fixed effect prior (the Gaussian "
             'engine), or engine="nuts"'
+        )
+    breaks = getattr(bound.data, "breaks", ())
+    if len(breaks) > 1:
+        raise NotExactError(
+            f"The likelihoods may bend at {', '.join(f'{b:g}' for b in breaks)}; the exact engine "
+            'takes one such point. Use smooth likelihoods, or engine="nuts"'
         )
     low, high = bound.model.effect.support
     if np.isinf(low) and np.isfinite(high):
@@ -126,7 +139,7 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
     plane, mass = surface.plane, surface.mass
     has_mean, has_sd = tails.has_moment(1), tails.has_moment(2)
     mu = replace(
-        _mu_marginal(plane, mass, None),
+        _mu_marginal(plane, plane.mu, mass, None),
         has_mean=tails.has_moment(1, of_mu=True),
         has_sd=tails.has_moment(2, of_mu=True),
     )
@@ -160,24 +173,21 @@ def _assemble(bound: BoundModel, surface: Surface, tails: TailOrder, tol: float)
 
 
 def _mu_marginal(
-    plane: Plane, mass: FloatArray, shift: FloatArray | None
+    plane: Plane, mu: FloatArray, mass: FloatArray, shift: FloatArray | None
 ) -> NormalMixture | SincDensity:
-    """Mu, with a component for each node of tau; `shift` (tau,) moves them."""
+    """Mu, its nodes `mu` (tau, mu), with a component for each node of tau; `shift` moves them."""
     if plane.of_mu is None:
-        means = plane.mu[:, 0] if shift is None else plane.mu[:, 0] + shift
+        means = mu[:, 0] if shift is None else mu[:, 0] + shift
         return NormalMixture(means=means, sds=np.zeros(len(means)), weights=mass[:, 0])
-    center = (mass * plane.mu).sum() / mass.sum()
-    spread = mass * (plane.mu - center) ** 2
+    center = (mass * mu).sum() / mass.sum()
+    spread = mass * (mu - center) ** 2
     # a row matters by its mass, or by what it adds to the variance
     matters = (mass / mass.sum() + spread / spread.sum()).sum(axis=1) > 1e-18
-    of_mu = plane.of_mu
-    if isinstance(of_mu, SinhMap):
-        of_mu = replace(of_mu, center=of_mu.center[matters], scale=of_mu.scale[matters])
     return SincDensity(
         start=plane.x_low[matters],
         step=plane.x_step[matters],
         masses=mass[matters],
-        coordinate=of_mu,
+        coordinate=take_rows(plane.of_mu, matters),
         shift=None if shift is None else shift[matters],
     )
 
@@ -185,7 +195,7 @@ def _mu_marginal(
 def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
     """theta_new: its kernels about the nodes of mu where these resolve them, else shifts of mu."""
     plane, form = surface.plane, surface.integral.bound.model.random_effects
-    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture] = []
+    parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture | CutKernels] = []
     gap = spacing(plane, surface.mass)
     for kernel in new_kernels(surface):
         mass = surface.mass * np.exp(kernel.log_share[..., 0])
@@ -202,7 +212,9 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
         if sums:
             t, sds, shares = (np.array(column) for column in zip(*sums, strict=True))
             parts.append(_about_parts(plane, mass[t] * shares[:, None], t, sds))
-        if len(rows):
+        if isinstance(form, TruncatedRandomEffects) and len(rows) and plane.of_mu is not None:
+            parts.append(cut_kernels(surface, form, rows))
+        elif len(rows):
             parts.append(_shifted(plane, mass, rows, [rule for _, rule in split]))
     if isinstance(form, TruncatedRandomEffects):
         moments = cut_moments(surface, form)
@@ -248,20 +260,15 @@ def _shifted(
     order = np.repeat(rows, [len(shift) for shift, _ in rules])
     shift, weight = (np.concatenate(side) for side in zip(*rules, strict=True))
     moved = replace(plane, n_tau=len(order), x_low=plane.x_low[order], x_high=plane.x_high[order])
-    if isinstance(plane.of_mu, SinhMap):
-        of_mu = SinhMap(
-            center=plane.of_mu.center[order],
-            scale=plane.of_mu.scale[order],
-            bend=plane.of_mu.bend,
-        )
-        moved = replace(moved, of_mu=of_mu)
-    return _mu_marginal(moved, mass[order] * weight[:, None], shift)
+    if plane.of_mu is not None:
+        moved = replace(moved, of_mu=take_rows(plane.of_mu, order))
+    return _mu_marginal(moved, plane.mu[order], mass[order] * weight[:, None], shift)
 
 
 def _measure_error(
     posterior: Posterior, surface: Surface, tails: TailOrder, in_tau: float, in_mu: float
-) -> tuple[float, float, float]:
-    """Error bounds: of the nodes of tau, of those of mu, and of the sums inside and rounding."""
+) -> tuple[float, float, float, float]:
+    """Error bounds: of nodes of tau and of mu, of what was cut, and of sums inside and rounding."""
     mass, plane = surface.mass, surface.plane
     full = _quantities(mass, plane)
     errors = [in_tau, in_mu]
@@ -277,15 +284,25 @@ def _measure_error(
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
     errors = [max(error, amplify * spectrum)
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
-    heavy = np.flatnonzero(mass.reshape(-1) > 1e-9 * mass.max())
-    check = heavy[:: max(1, len(heavy) // 100)]
+    check = _choose_pairs(mass)
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
     weight = np.minimum(1.0, mass.reshape(-1)[check] / (1e-4 * mass.max()))
     inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
-    rest = inside + surface.leak + _cut_off(mass, plane, tails, amplify) + rounding
-    return errors[0], errors[1], rest
+    cut = _cut_off(mass, plane, tails, amplify)
+    return errors[0], errors[1], cut, inside + surface.leak + rounding
+
+
+def _choose_pairs(mass: FloatArray) -> IndexArray:
+    """Nodes that matter, at some 20 values of tau and 5 of mu each: indices of (tau * mu,)."""
+    heavy = mass > 1e-9 * mass.max()
+    rows = np.flatnonzero(heavy.any(axis=1))
+    chosen: list[IndexArray] = []
+    for row in rows[:: max(1, len(rows) // 20)]:
+        nodes = np.flatnonzero(heavy[row])
+        chosen.append(row * mass.shape[1] + nodes[len(chosen) % 3 :: max(1, len(nodes) // 5)])
+    return np.concatenate(chosen)
 
 
 def _cut_off(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -> float:

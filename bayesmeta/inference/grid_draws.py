@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmeta.inference.integrate import IndexArray, StudyIntegral
+from bayesmeta.inference.crowded import CrowdedMap
+from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_peak
 from bayesmeta.inference.plane import Plane, Surface
 from bayesmeta.inference.posterior import Draws
 from bayesmeta.inference.quadrature import SinhMap
+from bayesmeta.inference.rough import move_rows
 from bayesmeta.inference.spread import Mixed
+from bayesmeta.inference.sums import CHUNK
+from bayesmeta.inference.tables import IndexArray, Tables
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
@@ -49,7 +53,7 @@ class GridJoint:
         integral = self.surface.integral
         kept: dict[str, FloatArray] = {}
         if not isinstance(integral, Mixed):
-            return draw_effects(integral, mu, tau, rng), kept
+            return draw_effects(integral.tables, mu, tau, rng), kept
         part, share = integral.draw_parts(mu, tau, rng)
         own = np.take_along_axis(integral.part_sds(tau), part, axis=1)
         if share is not None:
@@ -131,32 +135,27 @@ def _place(plane: Plane, t: FloatArray, m: FloatArray) -> tuple[FloatArray, Floa
         return np.full_like(t, plane.known_mu), tau, log_slope
     step = np.interp(t, rows, plane.x_step)
     x = np.interp(t, rows, plane.x_low) + step * m
-    of_mu = plane.of_mu
-    if isinstance(of_mu, SinhMap):
-        of_mu = SinhMap(
-            center=np.interp(t, rows, of_mu.center),
-            scale=np.interp(t, rows, of_mu.scale),
-            bend=of_mu.bend,
-        )
+    if isinstance(plane.of_mu, SinhMap | CrowdedMap):
+        of_mu = move_rows(plane.of_mu, rows, t)
         mu, slope = of_mu.point(x[:, None])[:, 0], of_mu.log_slope(x[:, None])[:, 0]
     else:
-        mu, slope = of_mu.point(x), of_mu.log_slope(x)
+        mu, slope = plane.of_mu.point(x), plane.of_mu.log_slope(x)
     return mu, tau, log_slope + slope + np.log(step)
 
 
 def draw_effects(
-    integral: StudyIntegral, mu: FloatArray, tau: FloatArray, rng: np.random.Generator
+    tables: Tables, mu: FloatArray, tau: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
     """Draws of theta_i given (mu, tau), (draw, study): density g_i(theta) N(theta | mu, tau^2).
 
     mu (draw,); tau (draw,), or (draw, study) where the studies have their own.
     """
-    narrow = integral.unresolved(mu, tau)
+    narrow = find_coarseness(tables, mu, tau) > RESOLVED
     own = np.broadcast_to(tau[:, None] if tau.ndim == 1 else tau, narrow.shape)
     theta = np.empty(narrow.shape)
     for where, propose in (
-        (~narrow, integral.propose_from_table),
-        (narrow, _propose_about_peak(integral)),
+        (~narrow, _propose_from_table(tables)),
+        (narrow, _propose_about_peak(tables)),
     ):
         pair, study = np.nonzero(where)
         theta[pair, study] = _reject(propose, mu[pair], own[pair, study], study, rng)
@@ -182,19 +181,56 @@ def _reject(
     return out
 
 
-def _propose_about_peak(integral: StudyIntegral) -> Propose:
+def _propose_from_table(tables: Tables) -> Propose:
+    """Proposals from the piecewise linear interpolant of g N at the nodes of the table."""
+    nodes, log_weight = tables.nodes(1)
+    last = nodes.shape[1] - 1
+    chunk = max(1, 4 * CHUNK // nodes.shape[1])
+
+    def propose_few(
+        mu: FloatArray, tau: FloatArray, study: IndexArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        exponent = log_weight[study] - 0.5 * ((nodes[study] - mu[:, None]) / tau[:, None]) ** 2
+        top = exponent.max(axis=1)
+        mass = np.exp(exponent - top[:, None])
+        total = np.cumsum(mass, axis=1)
+        u = rng.random(len(mu)) * total[:, -1]
+        node = np.minimum((total < u[:, None]).sum(axis=1), last)
+        steps = node + rng.random(len(mu)) - rng.random(len(mu))
+        inside = (steps >= 0) & (steps <= last)
+        steps = np.clip(steps, 0, last)
+        below = np.minimum(steps.astype(np.intp), last - 1)
+        row, share = np.arange(len(mu)), steps - below
+        line = (1 - share) * mass[row, below] + share * mass[row, below + 1]
+        theta, exact = tables.between(steps, study)
+        exact = exact - 0.5 * ((theta - mu) / tau) ** 2 - top
+        return theta, np.where(inside, np.exp(exact) / line, 0.0)
+
+    def propose(
+        mu: FloatArray, tau: FloatArray, study: IndexArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        draw, ratio = np.empty(len(mu)), np.empty(len(mu))
+        for begin in range(0, len(mu), chunk):  # a chunk of pairs, to stay within the cache
+            part = slice(begin, begin + chunk)
+            draw[part], ratio[part] = propose_few(mu[part], tau[part], study[part], rng)
+        return draw, ratio
+
+    return propose
+
+
+def _propose_about_peak(tables: Tables) -> Propose:
     """Proposals about the peak of g N: t with 4 df, heavier than any log-concave tail."""
 
     def propose(
         mu: FloatArray, tau: FloatArray, study: IndexArray, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
-        peak, width = integral.find_peak(mu, tau, study)
+        peak, width = find_peak(tables, mu, tau, study)
         z = rng.standard_t(4, len(mu))
         theta = peak + _T_SCALE * width * z
         safe = np.where(tau > 0, tau, 1.0)
 
         def log_target(at: FloatArray) -> FloatArray:
-            return integral.value(at, study) - 0.5 * np.where(tau > 0, (at - mu) / safe, 0.0) ** 2
+            return tables.value(at, study) - 0.5 * np.where(tau > 0, (at - mu) / safe, 0.0) ** 2
 
         log_ratio = log_target(theta) - log_target(peak) + 2.5 * np.log1p(z**2 / 4)
         return theta, np.exp(log_ratio)

@@ -137,6 +137,9 @@ def fit_nuts(
             f"each chain and target acceptance {settings.target_accept:g}, because the first run "
             f"failed: {first}",
         )
+    require_inside = getattr(bound.data, "require_inside", None)
+    if require_inside is not None:
+        require_inside(kept.theta)
     log.info("NUTS took %.1f s; R-hat %.4f", diagnostics.seconds, diagnostics.rhat)
     failures = (f"NUTS: {failure}" for failure in diagnostics.failures)
     moments = {"has_mean": tails.has_moment(1), "has_sd": tails.has_moment(2)}
@@ -170,7 +173,9 @@ def build_pymc_model(bound: BoundModel) -> "pm.Model":
     import pymc as pm
 
     model = bound.model
-    unit = 2.0 ** round(math.log2(bound.unit))  # coarse, so that outcomes share a compiled model
+    unit = 8.0 ** round(
+        math.log2(bound.unit) / 3
+    )  # coarse, so that outcomes share what is compiled
     with pm.Model(coords={"study": list(bound.studies)}) as stated:
         tau = softened_sd(model.heterogeneity, unit)
         mu = whitened_mean(model.effect, tau, bound.data.y, bound.data.se)

@@ -1,25 +1,30 @@
 """The plane of (mu, tau) nodes of a grid fit, where it lies, and the posterior on it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
-from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range
+from bayesmeta.inference.quadrature import LOWEST_CHECKED, SinhMap, SupportMap, find_range
+from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_break, near_of_mu
 from bayesmeta.inference.spread import Mixed, build_integral
+from bayesmeta.inference.tables import BoolArray, Tables
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
-BEND = 3.0  # conditional SDs of mu after which its nodes begin to spread exponentially
-_FIRST_MU = 45
-_TAU_STEP = 0.08  # first spacing on the line of tau
+BEND = 5.0  # conditional SDs of mu after which its nodes begin to spread exponentially
+_FIRST_MU = 37
+_REACH = 1.15  # times as far as a normal density of mu falls by DROP
+LEAST_TAU, _MOST_TAU = 33, 193  # nodes of the first line of tau
+_SCAN = 513  # points at which a normal approximation shows where tau lies, and how smooth it is
+_SMOOTH = 1e-10  # accepted spectrum of that approximation at the nodes' highest frequencies
 DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
-_EDGE = 23.0  # log units below its maximum that it must have fallen at the ends of mu
-_LINE_DROP, _LINE_EDGE = 31.0, 29.0  # the same for the line of tau, whose tails are longer
+LINE_DROP = 31.0  # the same for the line of tau, whose tails are longer
 _LEAK = 1e-11  # posterior mass that the ends of the tables may cost
 
 
@@ -35,7 +40,7 @@ class Plane:
         Its map; None where tau is known.
     x_low, x_high : (tau,)
         The lines of mu; n_mu nodes each.
-    of_mu : SinhMap, SupportMap or None
+    of_mu : SinhMap, SupportMap, CrowdedMap or None
         Their map; None where mu is known.
     """
 
@@ -47,7 +52,7 @@ class Plane:
     x_low: FloatArray
     x_high: FloatArray
     n_mu: int
-    of_mu: SinhMap | SupportMap | None
+    of_mu: MuMap | None
     known_mu: float
 
     @property
@@ -115,9 +120,10 @@ class Surface:
     leak: float
 
     @property
-    def tables(self) -> StudyIntegral:
+    def tables(self) -> Tables:
         """The tables of log g_i that were used."""
-        return self.integral.tables if isinstance(self.integral, Mixed) else self.integral
+        inner = self.integral.integral if isinstance(self.integral, Mixed) else self.integral
+        return inner.tables
 
     @property
     def pairs(self) -> tuple[FloatArray, FloatArray]:
@@ -164,8 +170,8 @@ class _Rough:
         return mean, 1 / np.sqrt(precision), -0.5 * misfit
 
 
-def first_plane(bound: BoundModel) -> Plane:
-    """Lay the first plane by the normal approximation; `move_ranges` corrects it."""
+def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
+    """Lay the first plane by the normal approximation; `move_ranges` and `refine` correct it."""
     rough, prior = _Rough.of(bound), bound.model.heterogeneity
     of_tau, v_low, v_high, n_tau = None, 0.0, 0.0, 1
     tau = np.array([prior.support[0]])
@@ -178,35 +184,59 @@ def first_plane(bound: BoundModel) -> Plane:
             tau = coordinate.point(v)
             return rough.given(tau)[2] + prior.logpdf(tau) + coordinate.log_slope(v)
 
-        begin, end, limit = coordinate.scan
-        ends = find_range(log_f, np.array(begin), np.array(end), lowest=begin, highest=limit)
-        v_low, v_high = map(float, ends)
-        n_tau = 2 * int(np.clip((v_high - v_low) / _TAU_STEP / 2, 26, 96)) + 1
+        def tilted(v: FloatArray) -> FloatArray:
+            tilt = tails.highest_moment * np.log(np.maximum(coordinate.point(v), 1e-300))
+            out: FloatArray = log_f(v)[..., None] + np.stack([np.zeros_like(v), tilt], axis=-1)
+            return out
+
+        v_low, v_high, n_tau = _lay_line(tilted, coordinate)
         v = np.linspace(v_low, v_high, n_tau)
         tau, density = coordinate.point(v), log_f(v)
         gap = density.max() - density
     center, scale, _ = rough.given(tau)
-    reach = 1.3 * np.sqrt(2 * np.maximum(DROP - gap, 4.0))
     low, high = bound.model.effect.support
-    known = isinstance(bound.model.effect, Fixed)
-    of_mu: SinhMap | SupportMap | None
-    if known:
-        of_mu, x_low, x_high = None, np.zeros(n_tau), np.zeros(n_tau)
-    elif np.isinf(low):
-        of_mu = SinhMap(center=center, scale=scale, bend=BEND)
-        x_high = BEND * np.arcsinh(reach / BEND)
-        x_low = -x_high
-    else:
-        of_mu = SupportMap(low=low, high=high, unit=bound.unit)
-        begin, end, _ = of_mu.scan
-        edges = [np.clip(c, low + 1e-12 * bound.unit, high) for c in
-                 (center - reach * scale, center + reach * scale)]  # fmt: skip
-        x_low, x_high = (np.clip(of_mu.line(edge), begin, end) for edge in edges)
-        x_high = np.maximum(x_high, x_low + 0.5)
+    of_mu: MuMap | None = None
+    x_low, x_high, n_mu = np.zeros(n_tau), np.zeros(n_tau), 1
+    if not isinstance(bound.model.effect, Fixed):
+        plain = (
+            SinhMap(center=center, scale=scale, bend=BEND)
+            if np.isinf(low)
+            else SupportMap(low=low, high=high, unit=bound.unit)
+        )
+        crowded = crowd_at_break(bound.data, plain, near_of_mu(tau, scale), scale)
+        of_mu, n_mu = (plain, _FIRST_MU) if crowded is None else (crowded, CROWDED_MU)
+        reach = _REACH * np.sqrt(2 * np.maximum(DROP - gap, 4.0)) * scale
+        x_low, x_high = (of_mu.line(end[:, None])[:, 0] for end in (center - reach, center + reach))
+        if isinstance(plain, SupportMap):
+            begin, end, _ = of_mu.scan if not isinstance(of_mu, SinhMap) else plain.scan
+            x_low, x_high = np.clip(x_low, begin, end), np.clip(x_high, begin, end)
+            x_high = np.maximum(x_high, x_low + (0.5 if crowded is None else 0.0))
     return Plane(
         v_low=v_low, v_high=v_high, n_tau=n_tau, of_tau=of_tau, known_tau=float(tau[0]),
-        x_low=x_low, x_high=x_high, n_mu=1 if known else _FIRST_MU, of_mu=of_mu, known_mu=low,
+        x_low=x_low, x_high=x_high, n_mu=n_mu, of_mu=of_mu, known_mu=low,
     )  # fmt: skip
+
+
+def _lay_line(
+    log_f: Callable[[FloatArray], FloatArray], coordinate: SupportMap
+) -> tuple[float, float, int]:
+    """Give ends of the line of tau, and nodes enough for `log_f` (point, integrand) if it is all.
+
+    The nodes' highest frequencies must lie where the spectrum of the first integrand is negligible.
+    """
+    begin, end, limit = coordinate.scan
+    ends = find_range(log_f, np.array(begin), np.array(end), lowest=begin, highest=limit)
+    v = np.linspace(float(ends[0]), float(ends[1]), _SCAN)
+    height = log_f(v)
+    height = height - height.max(axis=0)
+    kept = np.flatnonzero((height > -LINE_DROP - 2).any(axis=1))
+    low, high = max(kept[0] - 1, 0), min(kept[-1] + 1, _SCAN - 1)
+    mass = np.exp(height[:, 0])
+    spectrum = np.abs(np.fft.rfft(mass, 4 * _SCAN)) / mass.sum()
+    highest = np.flatnonzero(spectrum > _SMOOTH)[-1] / (4 * _SCAN)  # cycles per point
+    nodes = (high - low) * highest * 2 / LOWEST_CHECKED + 1
+    n_tau = 2 * int(np.clip(nodes, LEAST_TAU, _MOST_TAU) / 2) + 1
+    return float(v[low]), float(v[high]), n_tau
 
 
 def evaluate_plane(
@@ -244,81 +274,18 @@ def evaluate_plane(
                 log_evidence=evidence,
                 leak=float(leak.sum()),
             )
-        integral = integral.extend(leak > _LEAK / leak.size)
+        short = leak > _LEAK / leak.size
+        _require_longer(integral, short)
+        integral = integral.extend(short)
     raise AccuracyError("The tables of the study likelihoods do not reach far enough")
 
 
-def move_ranges(surface: Surface, tails: TailOrder) -> Plane | None:
-    """Give a plane whose ranges fit the posterior better; None where they already fit."""
-    plane, log_mass = surface.plane, surface.log_mass
-    tilt = tails.highest_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
-    height = log_mass - log_mass.max()
-    if plane.of_tau is not None:
-        tilted = log_mass + tilt
-        height = np.maximum(height, tilted - tilted.max())
-    x_low, x_high = plane.x_low, plane.x_high
-    if plane.of_mu is not None:
-        begin, end, _ = (
-            plane.of_mu.scan if isinstance(plane.of_mu, SupportMap) else (-700.0, 700.0, 0)
-        )
-        x_low, x_high = _fit_range(height, x_low, x_high, begin, end, drop=DROP, edge=_EDGE)
-    v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
-    if plane.of_tau is not None:
-        begin, _, end = plane.of_tau.scan
-        v_low, v_high = _fit_range(
-            height.max(axis=1)[None], v_low, v_high, begin, end, drop=_LINE_DROP, edge=_LINE_EDGE
-        )
-    same_v = v_low[0] == plane.v_low and v_high[0] == plane.v_high
-    if same_v and np.array_equal(x_low, plane.x_low) and np.array_equal(x_high, plane.x_high):
-        return None
-    moved = replace(plane, x_low=x_low, x_high=x_high)
-    return moved if same_v else _move_line(moved, float(v_low[0]), float(v_high[0]), plane.n_tau)
-
-
-def _fit_range(
-    height: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    lowest: float,
-    highest: float,
-    *,
-    drop: float,
-    edge: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Widen ranges (row,) that end too high (row, node); cut those that are mostly empty."""
-    points = height.shape[1]
-    keep = height > -drop
-    first = keep.argmax(axis=1)
-    last = points - 1 - keep[:, ::-1].argmax(axis=1)
-    width, step = high - low, (high - low) / (points - 1)
-    matters = height.max(axis=1) > -15  # rows of less mass need no good resolution
-    few = matters & ((last - first + 1) < 0.45 * points)
-    at_low = (height[:, 0] > -edge) & (low > lowest)
-    at_high = (height[:, -1] > -edge) & (high < highest)
-    new_low = np.where(few & ~at_low, low + step * np.maximum(first - 2, 0), low)
-    new_high = np.where(few & ~at_high, low + step * np.minimum(last + 2, points - 1), high)
-    new_low = np.where(at_low, np.maximum(low - 0.4 * width, lowest), new_low)
-    new_high = np.where(at_high, np.minimum(high + 0.4 * width, highest), new_high)
-    return new_low, new_high
-
-
-def _move_line(plane: Plane, v_low: float, v_high: float, n_tau: int) -> Plane:
-    """Lay the same plane on another line of tau; its lines of mu are interpolated."""
-    v = np.linspace(v_low, v_high, n_tau)
-    x_low, x_high = (np.interp(v, plane.v, edge) for edge in (plane.x_low, plane.x_high))
-    of_mu = plane.of_mu
-    if isinstance(of_mu, SinhMap):
-        scale = np.exp(np.interp(v, plane.v, np.log(of_mu.scale)))
-        of_mu = replace(of_mu, center=np.interp(v, plane.v, of_mu.center), scale=scale)
-    return replace(
-        plane, v_low=v_low, v_high=v_high, n_tau=n_tau, x_low=x_low, x_high=x_high, of_mu=of_mu
-    )
-
-
-def refine(plane: Plane, more_tau: bool, more_mu: bool) -> Plane:
-    """Narrow the spacing of tau, of mu, or of both by about a third."""
-    if more_mu and plane.of_mu is not None:
-        plane = replace(plane, n_mu=plane.n_mu + 2 * (plane.n_mu // 4))
-    if more_tau and plane.of_tau is not None:
-        plane = _move_line(plane, plane.v_low, plane.v_high, plane.n_tau + 2 * (plane.n_tau // 4))
-    return plane
+def _require_longer(integral: StudyIntegral | Mixed, short: BoolArray) -> None:
+    """Refuse where a table is `short` (study, 2) because the user's own ends there."""
+    data = integral.bound.data
+    refuse, ends = (getattr(data, name, None) for name in ("refuse_short", "ends"))
+    if refuse is not None and ends is not None:
+        tables = integral.integral.tables if isinstance(integral, Mixed) else integral.tables
+        at_end = short & (np.abs(tables.ends - ends) < 1e-6 * tables.scale[:, None])
+        if at_end.any():
+            refuse(at_end)

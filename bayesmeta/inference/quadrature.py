@@ -19,6 +19,7 @@ from bayesmeta.scales import FloatArray
 DROP = 36.0  # log units below its maximum at which an integrand is cut: e^-36 = 2e-16
 FIRST_NODES = 65
 LAST_NODES = 8193
+LOWEST_CHECKED = 0.85  # of the frequencies that `nyquist` looks at, in Nyquist frequencies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +107,8 @@ def find_range(
     low: FloatArray,
     high: FloatArray,
     *,
-    lowest: float = -np.inf,
-    highest: float = np.inf,
+    lowest: FloatArray | float = -np.inf,
+    highest: FloatArray | float = np.inf,
     points: int = 65,
     drop: float = DROP,
 ) -> tuple[FloatArray, FloatArray]:
@@ -123,7 +124,7 @@ def find_range(
         all of which must be covered.
     low, high : (...)
         Where to begin.
-    lowest, highest : float
+    lowest, highest : float or (...)
         How far the range may be widened.
     points : int
         Points of a scan.
@@ -199,6 +200,6 @@ def nyquist(mass: FloatArray) -> FloatArray:
 @lru_cache(maxsize=32)
 def _waves(nodes: int) -> FloatArray:
     """Cosines and sines of four frequencies at the nodes, (node, 8)."""
-    phase = np.pi * np.outer(np.arange(nodes), [1.0, 0.95, 0.9, 0.85])
+    phase = np.pi * np.outer(np.arange(nodes), [1.0, 0.95, 0.9, LOWEST_CHECKED])
     out: FloatArray = np.hstack([np.cos(phase), np.sin(phase)])
     return out

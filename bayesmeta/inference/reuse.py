@@ -18,7 +18,7 @@ from bayesmeta.scales import FloatArray
 if TYPE_CHECKING:
     import pymc as pm
 
-_KEPT = 16  # compiled models; the one not used for longest goes first
+_KEPT = 32  # compiled models; the one not used for longest goes first
 _NAME = "study_numbers"
 
 _compiled: "OrderedDict[tuple[Any, ...], Any]" = OrderedDict()
@@ -56,14 +56,14 @@ def compile_once(model: "pm.Model", starts: Mapping[str, FloatArray]) -> Any:
 def lift_constants(model: "pm.Model", k: int) -> "tuple[pm.Model, FloatArray]":
     """Move constant arrays with a dimension of length `k` into one shared vector, and give it.
 
-    One, because the time to compile grows fast with their number. An array of length 1 stays: it
-    broadcasts, so that it is a part of the graph's structure.
+    One, because the time to compile grows fast with their number. Each part keeps its known shape,
+    by which that of a single study broadcasts.
     """
     from pymc.model.fgraph import fgraph_from_model, model_from_fgraph
     from pytensor.compile.sharedvalue import shared as make_shared
 
     graph, _ = fgraph_from_model(model)
-    found = [v for v in _walk(graph.outputs) if _is_constant(v) and k > 1 and k in v.type.shape]
+    found = [v for v in _walk(graph.outputs) if _is_constant(v) and k in v.type.shape]
     ends = np.cumsum([0, *(v.data.size for v in found)])
     numbers = np.concatenate([np.empty(0), *(v.data.reshape(-1) for v in found)])
     shared: Any = make_shared(numbers, name=_NAME, shape=numbers.shape)  # type: ignore[no-untyped-call]

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import sici
 
-from bayesmeta.inference.quadrature import SinhMap, SupportMap
 from bayesmeta.inference.quantiles import (
     CLOSE,
     IntervalKind,
@@ -17,6 +16,7 @@ from bayesmeta.inference.quantiles import (
     solve_quantile,
     spread,
 )
+from bayesmeta.inference.rough import MuMap
 from bayesmeta.scales import FloatArray
 
 
@@ -33,8 +33,9 @@ class SincDensity:
         First node and spacing on the line.
     masses : (..., component, node)
         Sum to 1 over components and nodes, or to this part's share of a `Mixture`.
-    coordinate : SupportMap or SinhMap
-        The map from the line to the parameter; a SinhMap has arrays (..., component).
+    coordinate : SupportMap, SinhMap or CrowdedMap
+        The map from the line to the parameter; a SinhMap has arrays (..., component), and a
+        CrowdedMap (..., component, 1).
     shift : (..., component)
         Added to the parameter (components that are copies of one density, moved).
     """
@@ -42,7 +43,7 @@ class SincDensity:
     start: FloatArray
     step: FloatArray
     masses: FloatArray
-    coordinate: SupportMap | SinhMap
+    coordinate: MuMap
     shift: FloatArray | None = None
     has_mean: bool = True
     has_sd: bool = True

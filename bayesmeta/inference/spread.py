@@ -17,8 +17,9 @@ import numpy as np
 from scipy.special import expit, gammaln, logsumexp, roots_jacobi
 
 from bayesmeta.errors import NotExactError
-from bayesmeta.inference.integrate import BoolArray, IndexArray, StudyIntegral, Sums
+from bayesmeta.inference.integrate import StudyIntegral, Sums
 from bayesmeta.inference.quadrature import find_range
+from bayesmeta.inference.tables import BoolArray, IndexArray
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import (
@@ -90,10 +91,10 @@ def build_integral(bound: BoundModel, mu: FloatArray, tau: FloatArray) -> "Study
             f"The grid engine does not offer {form} effects. They are exact under the normal "
             "likelihood"
         )
-    return Mixed(bound=bound, form=form, tables=_build_tables(bound, form, mu, tau))
+    return Mixed(bound=bound, form=form, integral=_build_parts(bound, form, mu, tau))
 
 
-def _build_tables(
+def _build_parts(
     bound: BoundModel,
     form: StudentRandomEffects | OutlierRandomEffects,
     mu: FloatArray,
@@ -122,11 +123,11 @@ def _nodes_of(form: StudentRandomEffects, *, check: bool) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mixed:
-    """log L_i of t random effects or of the outlier mixture; `tables` are those of log g_i."""
+    """log L_i of t random effects or of the outlier mixture; `integral` is of their parts."""
 
     bound: BoundModel
     form: StudentRandomEffects | OutlierRandomEffects
-    tables: StudyIntegral
+    integral: StudyIntegral
 
     def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
         """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout.
@@ -144,14 +145,14 @@ class Mixed:
 
     def extend(self, short: BoolArray) -> "Mixed":
         """Give longer tables for studies and sides (study, 2)."""
-        return replace(self, tables=self.tables.extend(short))
+        return replace(self, integral=self.integral.extend(short))
 
     def error(
         self, mu: FloatArray, tau: FloatArray, weight: FloatArray, total: FloatArray
     ) -> float:
         """Largest error of `total` (pair,), the log-likelihood of all studies, measured."""
         moved = np.abs(self.sum(mu, tau, check=True).total - total)
-        of_tables = 0.0 if self._closed else self.tables.table_error * len(self.bound.studies)
+        of_tables = 0.0 if self._closed else self.integral.tables.error * len(self.bound.studies)
         return float((moved * weight).max()) + of_tables
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
@@ -243,7 +244,7 @@ class Mixed:
         """Give the same with tables that are long enough for the pairs."""
         if self._closed:
             return self
-        return replace(self, tables=_build_tables(self.bound, self.form, mu, tau))
+        return replace(self, integral=_build_parts(self.bound, self.form, mu, tau))
 
     def _parts(
         self, mu: FloatArray, tau: FloatArray, *, check: bool = False
@@ -258,7 +259,7 @@ class Mixed:
             log_l = -0.5 * (z2 + np.log(2 * np.pi * variance))
             return np.moveaxis(log_l, 1, 2), np.zeros((shape[0], shape[2], 2, 1))
         pairs = np.broadcast_to(mu[:, None], sds.shape).reshape(-1)
-        sums = self.tables.sum(pairs, sds.reshape(-1), check=check)
+        sums = self.integral.sum(pairs, sds.reshape(-1), check=check)
         log_l = sums.log_likelihood.reshape(shape)
         leak = sums.leak.reshape(*shape, 2)
         return np.moveaxis(log_l, 1, 2), np.moveaxis(leak, 1, 3)

@@ -6,6 +6,7 @@ the spacing of mu, that density is interpolated in mu and spread by Gauss-Hermit
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,17 +15,24 @@ from numpy.typing import ArrayLike
 from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
 from bayesmeta.inference.marginals import NormalMixture
+from bayesmeta.inference.peaks import find_peak
 from bayesmeta.inference.plane import Surface
-from bayesmeta.inference.quadrature import SinhMap, find_range, nyquist
+from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
+from bayesmeta.inference.rough import NEAR_EFFECT, MuMap, crowd_at_break, take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
+from bayesmeta.inference.tables import BoolArray
 from bayesmeta.inference.threads import on_one_blas_thread
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0
+_MOST = 2100  # nodes of one density
+_SPIKE = 1e-9  # posterior mass from which a node of tau may make a narrow peak
 _ROWS = 1e-13  # nodes of tau with less posterior mass are left out
 _CHUNK = 1 << 20
+_LEGENDRE = np.polynomial.legendre.leggauss(48)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,35 +98,89 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
     """
     if surface.plane.of_mu is None:
         return _find_at_known_mean(surface, tol)
-    center, scale = _about(surface)
-    coordinate = SinhMap(center=center[:, None], scale=scale[:, None], bend=_BEND)
-    of_one = SinhMap(center=center, scale=scale, bend=_BEND)
     predictives = [_Predictive.of(surface, kernel) for kernel in study_kernels(surface)]
 
-    def log_f(x: FloatArray) -> FloatArray:
-        theta = of_one.point(x)
+    def log_density(theta: FloatArray) -> FloatArray:
         value, beyond = surface.tables.log_g_at(theta)
         with np.errstate(divide="ignore"):
             inside = np.log(sum(predict.density(theta, value) for predict in predictives))
-        return np.where(beyond, -1e300, np.maximum(inside + of_one.log_slope(x), -1e300))
+        return np.where(beyond, -1e300, np.maximum(inside, -1e300))
 
-    edge = np.full(len(center), 5.5)
-    low, high = find_range(log_f, -edge, edge, points=33, drop=27.0)
+    maps = [_about(surface)]
+    for center, scale in maps:
+        found, settled = _find_on_line(surface, log_density, center, scale, tol)
+        if found is not None:
+            return found
+        if len(maps) == 1:  # a small tau makes a narrow peak within a wide density
+            peak, width = _about(surface, least=_SPIKE)
+            maps.append((np.where(settled, center, peak), np.where(settled, scale, width)))
+    raise AccuracyError(
+        f"The density of a study effect did not settle with {_MOST} nodes: it has a narrow peak "
+        "apart from its bulk"
+    )
+
+
+def _find_on_line(
+    surface: Surface,
+    log_density: Callable[[FloatArray], FloatArray],
+    center: FloatArray,
+    scale: FloatArray,
+    tol: float,
+) -> tuple[SincDensity | None, BoolArray]:
+    """Densities (study,) on lines about a centre, if all settle; and which do."""
+    coordinate, of_one = _lines(surface, center, scale)
+
+    def log_f(x: FloatArray) -> FloatArray:
+        return np.maximum(log_density(of_one.point(x)) + of_one.log_slope(x), -1e300)
+
+    edge = _BEND * np.sinh(5.5 / _BEND) * scale
+    low, high = (of_one.line((center + side * edge)[:, None])[:, 0] for side in (-1, 1))
+    lowest: FloatArray | float = -np.inf
+    highest: FloatArray | float = np.inf
+    points = 33
+    if not isinstance(of_one, SinhMap):
+        lowest, highest, _ = of_one.scan
+        low, high, points = np.maximum(low, lowest), np.minimum(high, highest), 65
+    low, high = find_range(
+        log_f, low, high, lowest=lowest, highest=highest, points=points, drop=27.0
+    )
     nodes = 65
-    while nodes <= 1100:
+    while True:
         step = (high - low) / (nodes - 1)
-        mass = np.exp(log_f(low[:, None] + step[:, None] * np.arange(nodes))) * step[:, None]
-        total = mass.sum(axis=1)
-        if nyquist(mass).max() < tol:
+        x = low[:, None] + step[:, None] * np.arange(nodes)
+        mass = np.exp(log_f(x)) * step[:, None]
+        rough = nyquist(mass)
+        if rough.max() < tol:
+            total = mass.sum(axis=1)
             _require_whole(total, tol)
-            return SincDensity(
+            density = SincDensity(
                 start=low[:, None],
                 step=step[:, None],
                 masses=(mass / total[:, None])[:, None],
                 coordinate=coordinate,
             )
+            return density, rough < tol
+        if 2 * nodes - 1 > _MOST or (nodes > 100 and rough.max() ** (_MOST / nodes) > tol):
+            return None, rough < tol  # as the error falls, the most nodes are not enough
         nodes = 2 * nodes - 1
-    raise AccuracyError(f"The density of a study effect did not settle with {nodes} nodes")
+
+
+def _lines(surface: Surface, center: FloatArray, scale: FloatArray) -> tuple[MuMap, MuMap]:
+    """Lines of the studies' effects, for one component each (study, 1, node), and (study, node)."""
+    bound, near = surface.integral.bound, NEAR_EFFECT * scale
+    form = bound.model.random_effects
+    plain: SinhMap | SupportMap = SinhMap(center=center, scale=scale, bend=_BEND)
+    of_part: SinhMap | SupportMap = SinhMap(
+        center=center[:, None], scale=scale[:, None], bend=_BEND
+    )
+    if isinstance(form, TruncatedRandomEffects):
+        plain = of_part = SupportMap(low=form.low, high=form.high, unit=bound.unit)
+    crowded = crowd_at_break(bound.data, plain, near, scale)  # other studies' breaks pass on, too
+    if crowded is None:
+        return of_part, plain
+    return replace(
+        crowded, base=of_part, near=crowded.near[..., None], weight=crowded.weight[..., None]
+    ), crowded
 
 
 def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMixture:
@@ -142,7 +204,7 @@ def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMix
     shape = (studies, len(tau))
     study = np.repeat(np.arange(studies), len(tau))
     all_tau = np.tile(tau, studies)
-    peak, width = tables.find_peak(np.full(len(study), plane.known_mu), all_tau, study)
+    peak, width = find_peak(tables, np.full(len(study), plane.known_mu), all_tau, study)
     line = SinhMap(center=peak.reshape(shape), scale=width.reshape(shape), bend=_BEND)
 
     def log_f(x: FloatArray) -> FloatArray:
@@ -157,7 +219,7 @@ def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMix
     low, high = find_range(log_f, -edge, edge, points=33, drop=30.0)
     log_l = surface.log_likelihood.reshape(plane.n_tau, studies)[matters].T
     nodes = 33
-    while nodes <= 1100:
+    while nodes <= _MOST:
         step = (high - low) / (nodes - 1)
         f = log_f(low[..., None] + step[..., None] * np.arange(nodes)) - log_l[..., None]
         mass = np.exp(f) * step[..., None] * of_tau[:, None]
@@ -179,15 +241,23 @@ def _require_whole(total: FloatArray, tol: float) -> None:
         )
 
 
-def _about(surface: Surface) -> tuple[FloatArray, FloatArray]:
-    """Roughly where each theta_i lies, and how wide: by the normal approximation."""
+def _about(surface: Surface, *, least: float | None = None) -> tuple[FloatArray, FloatArray]:
+    """Roughly where each theta_i lies, and how wide: by the normal approximation.
+
+    Over all tau, or at the lowest node of tau whose posterior mass is above `least`.
+    """
     plane, mass = surface.plane, surface.mass
-    y, se = surface.tables.center, surface.tables.scale
-    share = se**2 / (se**2 + plane.tau[:, None] ** 2)  # (tau, study)
-    mean_mu = (mass * plane.mu).sum(axis=1)
-    weight = mass.sum(axis=1)
+    y, se, tau = surface.tables.center, surface.tables.scale, plane.tau
+    mu = plane.mu
+    if least is not None:
+        row = int(np.argmax(mass.sum(axis=1) > least))
+        mass = mass[row : row + 1] / mass[row].sum()
+        mu, tau = mu[row : row + 1], tau[row : row + 1]
+    mean = (mass * mu).sum()
+    share = se**2 / (se**2 + tau[:, None] ** 2)  # (tau, study)
+    mean_mu, weight = (mass * mu).sum(axis=1), mass.sum(axis=1)
     center = (share * mean_mu[:, None] + (weight[:, None] * (1 - share)) * y).sum(axis=0)
-    spread = (mass * (plane.mu - mass.ravel() @ plane.mu.ravel()) ** 2).sum(axis=1)
+    spread = (mass * (mu - mean) ** 2).sum(axis=1)
     within = weight[:, None] * (1 - share) * se**2 + share**2 * spread[:, None]
     return center, np.sqrt(within.sum(axis=0))
 
@@ -261,6 +331,9 @@ class _Predictive:
             about.append(_Sum(kernel=normal, mu=plane.mu[t, m], scale=sds[part], log_weight=parts))
         slope = plane.of_mu.log_slope(plane.x) + np.log(plane.x_step)[:, None]
         log_density = (log_weight - slope[..., None])[rows]  # (row, mu, study)
+        if len(rows):  # what is far below counts for nothing, and would upset the spline
+            top = log_density.max(axis=1, keepdims=True)
+            log_density = np.maximum(log_density, top - 300)
         index = np.arange(plane.n_mu, dtype=float)
         spline = make_interp_spline(index, np.moveaxis(log_density, 1, 0), k=7)
         taylor = np.stack(
@@ -280,25 +353,40 @@ class _Predictive:
         for part in self.about:
             out += part.density(theta, log_g)
         for row, (shift, weight) in enumerate(self.rules):  # few: kernels below the spacing of mu
-            out += self._smooth_row(row, theta, log_g, shift) @ weight
+            mu, at = self._about(row, theta, shift, weight)
+            out += (self._smooth_row(row, mu, log_g) * at).sum(axis=-1)
         return out
 
-    def _smooth_row(
-        self, row: int, theta: FloatArray, log_g: FloatArray, shift: FloatArray
-    ) -> FloatArray:
-        """One node of tau: the density of mu over L_i, moved, (study, node, shift)."""
+    def _about(
+        self, row: int, theta: FloatArray, shift: FloatArray, weight: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Nodes of mu about theta, (study, node, shift), and their weights.
+
+        Where mu has bounds: of a normal kernel between them.
+        """
+        form = self.surface.integral.bound.model.random_effects
+        tau = self.surface.plane.tau[self.rows[row]]
+        if not isinstance(form, TruncatedRandomEffects) or tau == 0:
+            return theta[..., None] - shift, weight
+        low, high = (np.clip(theta + side * 8.5 * tau, form.low, form.high) for side in (-1, 1))
+        z, w = _LEGENDRE
+        half = (high - low)[..., None] / 2
+        mu = low[..., None] + half * (1 + z)
+        kernel = np.exp(-0.5 * ((theta[..., None] - mu) / tau) ** 2) / (tau * np.sqrt(2 * np.pi))
+        return mu, half * w * kernel
+
+    def _smooth_row(self, row: int, mu: FloatArray, log_g: FloatArray) -> FloatArray:
+        """One node of tau: the density of mu over L_i, times g_i, (study, node, shift)."""
         plane = self.surface.plane
         t = self.rows[row]
         of_mu = plane.of_mu
-        if isinstance(of_mu, SinhMap):
-            of_mu = SinhMap(center=of_mu.center[t], scale=of_mu.scale[t], bend=of_mu.bend)
         assert of_mu is not None
-        mu = theta[..., None] - shift
+        of_mu = take_rows(of_mu, t)
         steps = (of_mu.line(mu.reshape(-1)).reshape(mu.shape) - plane.x_low[t]) / plane.x_step[t]
         inside = (steps >= 0) & (steps <= plane.n_mu - 1)
         interval = np.clip(steps, 0, plane.n_mu - 2).astype(np.intp)
         u = steps - interval - 0.5
-        c = self.taylor[row][np.arange(len(theta))[:, None, None], interval]
+        c = self.taylor[row][np.arange(len(mu))[:, None, None], interval]
         f = c[..., 7]
         for power in range(6, -1, -1):
             f = f * u + c[..., power]

@@ -7,6 +7,7 @@ from bayesmeta.likelihoods.conditional import ConditionalLikelihood
 from bayesmeta.likelihoods.correlation import CorrelationLikelihood
 from bayesmeta.likelihoods.normal import NormalData, NormalLikelihood
 from bayesmeta.likelihoods.one_arm import OneArmLikelihood
+from bayesmeta.likelihoods.own import OwnLikelihood
 from bayesmeta.likelihoods.poisson import PoissonData, PoissonLikelihood
 from bayesmeta.likelihoods.protocol import Likelihood, StudyData
 from bayesmeta.likelihoods.student import StudentData, StudentLikelihood
@@ -33,6 +34,7 @@ __all__ = [
     "NormalData",
     "NormalLikelihood",
     "OneArmLikelihood",
+    "OwnLikelihood",
     "PoissonData",
     "PoissonLikelihood",
     "StudentData",

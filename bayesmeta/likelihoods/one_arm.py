@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammaln
+from scipy.special import expit, gammaln, xlog1py, xlogy
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.likelihoods.requirements import require_independence, require_measure
@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
     type Tensor = TensorVariable[Any, Any]
 
-type OneArmMeasure = Literal["PLO", "IRLN"]
+type OneArmMeasure = Literal["PLO", "PR", "IRLN"]
+
+_LOCATION = (
+    "probabilities lie in (0, 1): the true ones are normal about mu with SD tau, cut to it and "
+    "normalised, and so is the prior of mu; mu is their location, the mean of theta_new theirs"
+)
+_DROP = 34.0  # log units by which the mass in log odds has fallen where a table ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OneArmData:
-    """Events of one group, and its size: persons (PLO) or person-time (IRLN); (study,) each.
+    """Events of one group, and its size: persons (PLO, PR) or person-time (IRLN); (study,) each.
 
     `y` and `se` are the effect and its standard error with 1/2 added to the counts: where the
     engines look first, never what they compute.
@@ -40,6 +46,25 @@ class OneArmData:
     se: FloatArray
     notes: tuple[str, ...] = ()
 
+    @property
+    def domain(self) -> tuple[float, float] | None:
+        """Bounds of the effect, where it has any."""
+        return (0.0, 1.0) if self.measure == "PR" else None
+
+    @property
+    def ends(self) -> FloatArray | None:
+        """How far the likelihood of a probability matters towards 0 and 1, (study, 2).
+
+        In log odds it is no more than the binomial coefficient times the distance to a bound to
+        the power of what speaks against the bound, and 1; at these points that is e^-34.
+        """
+        if self.measure != "PR":
+            return None
+        against = np.stack([self.events, self.size - self.events], axis=1)
+        log_room = -(_DROP + log_choose(self.size, self.events)[:, None]) / (against + 1)
+        low, high = np.exp(log_room).T
+        return np.stack([low, 1 - high], axis=1)
+
     def take(self, index: Sequence[int] | NDArray[np.intp]) -> "OneArmData":
         """Give the studies at `index`, in that order."""
         return take_rows(self, index)
@@ -51,9 +76,11 @@ class OneArmData:
 
 @dataclass(frozen=True, slots=True)
 class OneArmLikelihood:
-    """Events of one group: binomial with log odds theta (PLO), Poisson with log rate theta (IRLN).
+    """Events of one group: binomial (PLO, PR), or Poisson (IRLN).
 
-    There is nothing else to integrate out, and no correction of groups without an event.
+    theta is the log odds (PLO), the probability itself (PR) or the log rate (IRLN). Probabilities
+    lie in (0, 1): their random effects and the prior of mu are cut to it, and normalised. There is
+    nothing else to integrate out, and no correction of groups without an event.
 
     Examples
     --------
@@ -76,7 +103,7 @@ class OneArmLikelihood:
         correction: Correction,  # noqa: ARG002
     ) -> OneArmData:
         """Take the counts as they are; no correction is ever applied."""
-        require_measure(self.name, measure, "PLO", "IRLN")
+        require_measure(self.name, measure, "PLO", "PR", "IRLN")
         require_independence(self.name, studies)
         if measure.name == "IRLN":
             rates = studies.single_rates()
@@ -96,6 +123,7 @@ class OneArmLikelihood:
             size=size,
             y=y,
             se=np.sqrt(v),
+            notes=(_LOCATION,) if measure.name == "PR" else (),
         )
 
     def log_g(self, data: OneArmData, theta: FloatArray) -> FloatArray:
@@ -104,6 +132,9 @@ class OneArmLikelihood:
         if data.measure == "IRLN":
             log_mean = theta + np.log(size)
             return x * log_mean - np.exp(np.minimum(log_mean, 700.0)) - gammaln(x + 1)
+        if data.measure == "PR":
+            coefficient = log_choose(data.size, data.events)[:, None]
+            return xlogy(x, theta) + xlog1py(size - x, -theta) + coefficient
         return x * theta - size * softplus(theta) + log_choose(data.size, data.events)[:, None]
 
     def replicate(
@@ -118,18 +149,19 @@ class OneArmLikelihood:
 
     def vanishes(self, data: OneArmData) -> NDArray[np.bool_]:
         """0 at an end unless nobody (or everybody) had the event; a rate vanishes at +inf."""
-        full = (data.measure == "PLO") & (data.events == data.size)
+        full = (data.measure != "IRLN") & (data.events == data.size)
         return ~np.stack([data.events == 0, full], axis=1)
 
     def observe(self, data: OneArmData, mu: "Tensor", tau: "Tensor", *, common: bool) -> None:
         """Add the groups to the PyMC model in context, theta whitened by its conditional."""
         import pymc as pm
 
-        theta = whitened_effects(mu, tau, data.y, data.se, common=common)
+        theta = whitened_effects(mu, tau, data.y, data.se, common=common, domain=data.domain)
         events = data.events.astype(np.int64)
         if data.measure == "IRLN":
             mean = data.size * pm.math.exp(theta)
             pm.Poisson("events", mean, observed=events, dims="study")
             return
         n = data.size.astype(np.int64)
-        pm.Binomial("events", n, logit_p=theta, observed=events, dims="study")
+        risk = {"p": theta} if data.measure == "PR" else {"logit_p": theta}
+        pm.Binomial("events", n, observed=events, dims="study", **risk)

@@ -25,7 +25,10 @@ def stirling_rest(x: FloatArray) -> FloatArray:
 
 def softplus(x: FloatArray) -> FloatArray:
     """log(1 + exp(x)) without overflow; relative accuracy at both ends."""
-    out: FloatArray = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    out: FloatArray = np.abs(x)
+    np.negative(out, out=out)
+    np.log1p(np.exp(out, out=out), out=out)
+    out += np.maximum(x, 0)
     return out
 
 

@@ -14,7 +14,7 @@ from bayesmeta.likelihoods.special import log_choose
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
-_FEW = 25  # events (or non-events) of a study from which its risk difference is smooth at 0
+_FEW = 25  # events (or non-events) of a study from which its likelihood is smooth at 0
 _LOCATION = (
     "risk differences lie in (-1, 1): the true effects are normal about mu with SD tau, cut to it "
     "and normalised, and so is the prior of mu; mu is their location, the mean of theta_new theirs"
@@ -82,15 +82,22 @@ class BinomialData:
 
     @property
     def rough(self) -> "NDArray[np.bool_] | None":
-        """Where the likelihood of a risk difference is rough at 0: few events, or few non-events.
+        """Where the likelihood is rough at 0: few events, or few non-events; but for odds ratios.
 
-        Where both risks may be tiny, g depends on the logarithm of theta near 0: it has as many
-        derivatives there as there are events.
+        Where both risks may be tiny, that of a risk difference depends on the logarithm of theta
+        near 0: it has as many derivatives there as there are events. Where both may be nearly 1 so
+        do those of a risk difference and of a risk ratio, with non-events.
         """
-        if self.measure != "RD":
+        if self.measure == "OR":
             return None
         events = self.events_treated + self.events_control
-        return np.minimum(events, self.n_treated + self.n_control - events) < _FEW
+        others = self.n_treated + self.n_control - events
+        return (np.minimum(events, others) if self.measure == "RD" else others) < _FEW
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Where likelihoods that are `rough` bend sharply."""
+        return () if self.rough is None or not self.rough.any() else (0.0,)
 
     @property
     def cells(self) -> FloatArray:

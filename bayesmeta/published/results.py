@@ -1,6 +1,7 @@
 """The bundled results of publications: every printed row, and what is known behind it."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import pandas as pd
@@ -109,6 +110,7 @@ def available_published() -> dict[str, str]:
     }
 
 
+@cache
 def load_published(name: str) -> tuple[PublishedResult, ...]:
     """Load every result that a publication prints.
 

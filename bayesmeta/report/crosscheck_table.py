@@ -95,7 +95,7 @@ def null_of(measure: Measure) -> str:
 def question_of(result: CrossCheck) -> str:
     """Name the column of a probability: of benefit, where the good direction is known."""
     if result.better is not None:
-        return "P(benefit)"
+        return "benefit"
     return f"P({result.measure.name}<{null_of(result.measure)})"
 
 
@@ -199,7 +199,8 @@ def crosscheck_caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
         yield f"Posterior: median, equal-tailed interval. {_of_spread(result)}"
     if result.better is not None:
         side = "below" if result.better == "lower" else "above"
-        yield f"Benefit: {result.measure.name} {side} {null_of(result.measure)}."
+        null = null_of(result.measure)
+        yield f"benefit: posterior probability of {result.measure.name} {side} {null}."
     if sampled:
         yield (
             "z: largest difference from the exact posterior over mean, SD, 2.5% and 97.5% quantile"
@@ -218,6 +219,9 @@ def _verdict_lines(result: CrossCheck, sampled: bool) -> "Iterator[Text]":
             "ok      " if verdict.ok else "FAILED  ", style="green" if verdict.ok else "red"
         )
         yield mark.append(f"{verdict.subject}: {verdict.text}", style="default")
+    if not result.verdicts:
+        yield Text("Verdict: not analysed, for the reason given.", style="bold")
+        return
     failed = sum(not verdict.ok for verdict in result.verdicts)
     told = f"{failed} of {len(result.verdicts)} checks failed" if failed else "every check passed"
     left_out = "" if sampled else "; NUTS was left out"

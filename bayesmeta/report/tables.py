@@ -173,7 +173,12 @@ def make_heading(measure: Measure, k: int | None) -> str:
     """Say what was measured, and in how many studies."""
     if k is None:
         return f"{measure.label}, number of studies not known"
-    return f"{measure.label}, 1 study" if k == 1 else f"{measure.label}, {k} studies"
+    return f"{measure.label}, {count_studies(k)}"
+
+
+def count_studies(k: int) -> str:
+    """Write a number of studies in words that fit it."""
+    return "1 study" if k == 1 else f"{k} studies"
 
 
 def _by_method(rows: Sequence[PooledEstimate], told: Sequence[str | None]) -> str:

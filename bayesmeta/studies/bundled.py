@@ -1,10 +1,13 @@
 """Where the bundled tables are: in the wheel, or in the repository beside pyproject.toml."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 STUDIES = "studies.csv"
@@ -20,7 +23,7 @@ class BundledTable:
     """
 
     file: Traversable
-    source: dict[str, Any]
+    source: Mapping[str, Any]
 
 
 def data_folder() -> Traversable:
@@ -45,7 +48,7 @@ def bundled_tables() -> dict[str, BundledTable]:
     """Give each bundled study table by its name, sorted by name."""
     found = {}
     for folder, at in bundled_folders().items():
-        source = read_source(at)
+        source = dict(read_source(at))
         tables = source.pop("tables", {})
         if (at / STUDIES).is_file():
             found[folder] = BundledTable(file=at / STUDIES, source=source)
@@ -71,9 +74,14 @@ def bundled_folders() -> dict[str, Traversable]:
     return dict(sorted(_folders(data_folder(), prefix="")))
 
 
-def read_source(folder: Traversable) -> dict[str, Any]:
+def read_source(folder: Traversable) -> Mapping[str, Any]:
     """Read what source.toml says of a folder."""
-    return tomllib.loads((folder / "source.toml").read_text(encoding="utf-8"))
+    return _parse((folder / "source.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _parse(source: str) -> Mapping[str, Any]:
+    return MappingProxyType(tomllib.loads(source))
 
 
 def available() -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import cast
 import pandas as pd
 
 from bayesmeta.errors import Problem
+from bayesmeta.once import Taken, once
 from bayesmeta.studies import choices, extract
 from bayesmeta.studies.arrays import (
     Contrasts,
@@ -74,6 +75,7 @@ class StudyTable:
     _frame: pd.DataFrame = field(repr=False)
     _printed: pd.DataFrame | None = field(default=None, repr=False)
     _provenance: pd.DataFrame | None = field(default=None, repr=False)
+    _taken: Taken = field(default_factory=Taken, init=False, repr=False)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -110,6 +112,7 @@ class StudyTable:
         return None if self._provenance is None else self._provenance.copy()
 
     @property
+    @once
     def studies(self) -> tuple[str, ...]:
         """Study labels, in order of first appearance."""
         return self._labels("study")
@@ -272,40 +275,49 @@ class StudyTable:
             _provenance=_joined(self._provenance, other._provenance),
         )
 
+    @once
     def two_arm(self) -> TwoArmCounts:
         """Give the counts of the treated and the control arm, study by study."""
         return extract.two_arm_counts(self.studies, *self._two_arms("binary"), self.design())
 
+    @once
     def means(self) -> TwoArmMeans:
         """Give means, standard deviations and sizes of the two arms, study by study."""
         return extract.two_arm_means(self.studies, *self._two_arms("means"), self.design())
 
+    @once
     def rates(self) -> TwoArmRates:
         """Give events and person-time of the two arms, study by study."""
         return extract.two_arm_rates(self.studies, *self._two_arms("rates"), self.design())
 
+    @once
     def paired(self) -> tuple[Pairs, ...]:
         """Give two measurements of the same persons: of one group, or of treated and control."""
         two = self.layout == "paired arms"
         groups = self._two_arms("paired arms") if two else [self._rows("paired")]
         return tuple(extract.pairs(self.studies, group) for group in groups)
 
+    @once
     def design(self) -> TrialDesign:
         """Give what the effects need to know of the design of each trial: one outcome only."""
         return trial_design(self._frame, self.studies, self.shared)
 
+    @once
     def single(self) -> SingleCounts:
         """Give the counts of studies of one group."""
         return extract.single_counts(self.studies, self._rows("single"))
 
+    @once
     def single_rates(self) -> SingleRates:
         """Give events and person-time of studies of one group."""
         return extract.single_rates(self.studies, self._rows("single_rates"))
 
+    @once
     def correlations(self) -> Correlations:
         """Give the correlations, study by study."""
         return extract.correlations(self.studies, self._rows("correlation"))
 
+    @once
     def contrast(self) -> Contrasts:
         """Give the estimates and their variances, study by study."""
         frame = self._rows("contrast")

@@ -32,6 +32,10 @@ class TrialDesign:
     shared: SharedControl | None = None
     told: tuple[str, ...] = field(default=())
 
+    def __post_init__(self) -> None:
+        for array in (self.design_effect, self.control):
+            array.setflags(write=False)
+
     @property
     def clustered(self) -> bool:
         """Some variance is not that of persons randomised one by one."""

@@ -118,7 +118,7 @@ def test_a_full_covariance_has_the_typical_variance_of_its_diagonal_form():
     ("model", "data", "reason"),
     [
         (binomial_model(), BCG, "no meaning for the binomial likelihood"),
-        (normal_model(WIDE, HALF), estimates([0.1], [0.2]), "one only"),
+        (normal_model(WIDE, HALF), estimates([0.1], [0.2]), "one estimate only"),
     ],
 )
 def test_i2_is_refused_where_it_has_no_meaning(model, data, reason):

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.nuts]
 
 BCG = bm.load("bcg")
 ONE, OTHER = BCG.drop(BCG.studies[0]), BCG.drop(BCG.studies[1])
+SINGLE = tuple(BCG.drop(*(set(BCG.studies) - {name})) for name in BCG.studies[:2])
 MODELS = {"normal": normal_model(WIDE, HALF, "OR"), "binomial": binomial_model()}
 
 
@@ -23,11 +24,12 @@ def density_at(model, points):
     return [float(function(point)) for point in points]
 
 
+@pytest.mark.parametrize("tables", [(ONE, OTHER), SINGLE], ids=["twelve studies", "one study"])
 @pytest.mark.parametrize("likelihood", MODELS)
-def test_exchanged_numbers_give_the_density_of_the_other_data(likelihood):
-    one, other = (build_pymc_model(MODELS[likelihood].bind(data)) for data in (ONE, OTHER))
-    lifted, _ = lift_constants(one, 12)
-    _, numbers = lift_constants(other, 12)
+def test_exchanged_numbers_give_the_density_of_the_other_data(likelihood, tables):
+    one, other = (build_pymc_model(MODELS[likelihood].bind(data)) for data in tables)
+    lifted, _ = lift_constants(one, tables[0].k)
+    _, numbers = lift_constants(other, tables[1].k)
     rng = np.random.default_rng(1)
     start = other.initial_point()
     points = [{k: v + rng.normal(0, 0.5, np.shape(v)) for k, v in start.items()} for _ in range(3)]
@@ -37,6 +39,23 @@ def test_exchanged_numbers_give_the_density_of_the_other_data(likelihood):
     want = density_at(other, points)
     assert np.abs(np.subtract(before, want)).min() > 0.01
     assert_allclose(density_at(lifted, points), want, rtol=CLOSED)
+
+
+@pytest.mark.parametrize("likelihood", MODELS)
+def test_one_study_draws_with_a_model_compiled_for_another_as_with_its_own(likelihood, monkeypatch):
+    one, other = SINGLE
+    model = MODELS[likelihood]
+
+    def draw(data):
+        return bm.fit(model, data, engine="nuts", rng=1, draws=50, tune=100).mu.draws
+
+    monkeypatch.setattr(reuse, "_compiled", reuse.OrderedDict())
+    own, first = draw(other), draw(one)
+    assert len(reuse._compiled) == 1
+    monkeypatch.setattr(reuse, "_compiled", reuse.OrderedDict())
+    assert_allclose(draw(one), first, rtol=CLOSED)
+    assert_allclose(draw(other), own, rtol=CLOSED)
+    assert np.abs(own - first).max() > 0.01
 
 
 def test_a_model_is_compiled_once_for_all_data_of_a_size_and_again_for_another_prior(monkeypatch):

@@ -103,5 +103,7 @@ def test_rates_of_one_group_are_read_and_have_their_log_rate():
 
 
 def test_one_group_has_no_odds_ratio():
-    with pytest.raises(ModelError, match="one_arm likelihood is offered for PLO or IRLN, not for"):
+    with pytest.raises(
+        ModelError, match="one_arm likelihood is offered for PLO, PR or IRLN, not for"
+    ):
         ONE_ARM.prepare(groups([(4, 10)]), get_measure("PLN"), "none")

@@ -204,3 +204,23 @@ def test_the_control_arm_alone_is_no_baseline_of_a_risk_ratio():
         model("RR", likelihood).bind(bm.load("bcg"))
     with pytest.raises(ModelError, match=r"baseline_of = 'treated' is not known.*\"average\""):
         bm.BinomialLikelihood(bm.Normal(0, 10), baseline_of="treated")
+
+
+@pytest.mark.slow
+def test_a_risk_ratio_where_almost_everybody_had_the_event_against_a_plain_sum():
+    """The likelihood bends sharply at 0; a single effect is normal before it is seen."""
+    tau, phi, theta = 0.1, np.linspace(-60, 60, 2401), np.linspace(-4, 4, 4001)
+    p_c = np.clip(risk_of_control("RR", theta[:, None], phi), 1e-300, 1 - 1e-16)
+    p_t = np.clip(p_c * np.exp(theta[:, None]), 1e-300, 1 - 1e-16)
+    log = stats.binom.logpmf(34, 34, p_t) + stats.binom.logpmf(34, 36, p_c)
+    log_g = mix(log + stats.norm.logpdf(phi, 0, 10), phi)
+    sd = np.hypot(2.82, tau)
+    evidence = mix(log_g + stats.norm.logpdf(theta, 0, sd), theta)
+    model = bm.Model(
+        measure="RR",
+        likelihood=bm.BinomialLikelihood(baseline=bm.Normal(0, 10)),
+        effect=bm.Normal(0, 2.82),
+        heterogeneity=bm.Fixed(tau),
+    )
+    post = bm.fit(model, counts((34, 34, 34, 36)))
+    assert_allclose(post.log_marginal_likelihood, evidence, rtol=1e-5)

@@ -160,6 +160,16 @@ def test_nothing_that_a_table_gives_can_change_it():
         table.source = "other"
 
 
+def test_arrays_are_taken_from_the_frame_once_and_another_table_has_its_own():
+    table = load("bcg")
+    assert table.two_arm() is table.two_arm()
+    fewer = table.drop("Aronson 1948")
+    assert fewer.two_arm().study == fewer.studies == table.studies[1:]
+    copied = pickle.loads(pickle.dumps(table)).two_arm()
+    assert not copied.events_treated.flags.writeable
+    assert not table.design().control.flags.writeable
+
+
 def test_a_table_can_be_copied_and_pickled():
     table = load("bcg")
     for twin in (copy.deepcopy(table), pickle.loads(pickle.dumps(table))):

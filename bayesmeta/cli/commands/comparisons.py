@@ -9,6 +9,7 @@ from bayesmeta.cli.output import DONE, FAILED_CHECK, show, show_progress
 from bayesmeta.errors import ComparisonError
 from bayesmeta.report.audit_table import audit_table
 from bayesmeta.report.crosscheck_table import crosscheck_table
+from bayesmeta.report.tables import count_studies
 from bayesmeta.run import audit_job, find_jobs, run_job
 
 
@@ -58,7 +59,9 @@ def check(*paths: Path) -> int:
         show(f"{job.folder}: {job.comparison.title}; nothing to complain of")
         for outcome, studies in zip(job.comparison.outcomes, job.studies, strict=True):
             models = ", ".join(str(one.likelihood) for one in job.comparison.models_of(outcome))
-            told = f"{studies[0].k} studies, {models}" if studies else "from its published row"
+            told = (
+                f"{count_studies(studies[0].k)}, {models}" if studies else "from its published row"
+            )
             if len(studies) > 1:
                 told += f", {len(studies)} reconstructions"
             show(f"  {outcome.name}: {told}; {outcome.better} is better")

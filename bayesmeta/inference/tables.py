@@ -1,0 +1,241 @@
+"""Tables of log g_i on each study's own nodes, and the spline between them.
+
+The nodes are even on the line of a `TableMap`. The error of the spline is measured, and the table
+made finer until it is small.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.table_map import TABLE_BEND, TableMap
+from bayesmeta.model import BoundModel
+from bayesmeta.scales import FloatArray
+
+_STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
+_FINEST = 9  # times that the step may be reduced by the factor 0.7
+_ERROR = 3e-9  # largest error of the splines, summed over studies
+_ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
+
+type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tables:
+    """Tables of log g_i, one for each study.
+
+    Attributes
+    ----------
+    center, scale : (study,)
+        A study's estimate and standard error, about.
+    lines : TableMap
+        The studies' maps between theta and x.
+    first, step : (study,)
+        First node and spacing of the table in x.
+    log_g : (study, node)
+        The table; an odd number of nodes.
+    taylor : (study * interval, 8)
+        Coefficients of the degree-7 spline through the table about the middle of each interval.
+    error, allowed : float
+        Largest error of the spline between the nodes, and the largest that was allowed.
+    """
+
+    center: FloatArray
+    scale: FloatArray
+    lines: TableMap
+    first: FloatArray
+    step: FloatArray
+    log_g: FloatArray
+    taylor: FloatArray
+    error: float
+    allowed: float
+
+    @property
+    def last(self) -> FloatArray:
+        """Last node of each table in x, (study,)."""
+        out: FloatArray = self.first + self.step * (self.log_g.shape[1] - 1)
+        return out
+
+    @property
+    def ends(self) -> FloatArray:
+        """First and last theta of each table, (study, 2)."""
+        return self._theta(np.stack([self.first, self.last], axis=1))
+
+    def spacing_at(self, theta: FloatArray, study: IndexArray) -> FloatArray:
+        """Distance of the nodes of the given studies at theta, but for their crowding."""
+        out: FloatArray = self.step[study] / self.lines.plain.take(study).slopes(theta)[0]
+        return out
+
+    def nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
+        """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
+        x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
+        theta = self._theta(x)
+        study = np.arange(len(self.center))[:, None]
+        rise = self.lines.take(study).slopes(theta)[0]
+        return theta, self.log_g[:, ::stride] + np.log(stride * self.step[:, None] / rise)
+
+    def between(self, steps: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
+        """Theta at positions in steps from the first node, and log(g dtheta) there, (pair,)."""
+        lines = self.lines.take(study)
+        theta = lines.point(self.first[study] + self.step[study] * steps)
+        log_slope = np.log(self.step[study] / lines.slopes(theta)[0])
+        return theta, self.value(theta, study) + log_slope
+
+    def value(self, theta: FloatArray, study: IndexArray) -> FloatArray:
+        """Log g of the given studies at theta, (pair,) each; straight on beyond the table."""
+        return self.reach(theta, study)[0]
+
+    def reach(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
+        """Log g of the given studies at theta, and how many steps beyond the table theta is."""
+        c, u, beyond = self._locate(theta, study)
+        f: FloatArray = c[..., 7]
+        for power in range(6, -1, -1):
+            f = f * u + c[..., power]
+        if beyond.any():
+            f = f + beyond * _derivative(c, u)
+        return f, beyond
+
+    def slopes(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
+        """First and second derivatives of log g in theta."""
+        c, u, beyond = self._locate(theta, study)
+        d1, d2 = _derivative(c, u), np.zeros_like(u)
+        for power in range(7, 1, -1):
+            d2 = d2 * u + power * (power - 1) * c[..., power]
+        d2 = np.where(beyond == 0, d2, 0.0)
+        rise, bend = (d / self.step[study] for d in self.lines.take(study).slopes(theta))
+        return d1 * rise, d2 * rise**2 + d1 * bend
+
+    def steps(self, theta: FloatArray, study: IndexArray) -> FloatArray:
+        """Where theta lies in the tables of the studies, in steps from their first nodes."""
+        x = self.lines.take(study).line(theta)
+        out: FloatArray = (x - self.first[study]) / self.step[study]
+        return out
+
+    def log_g_at(self, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Log g at theta (study, node), and whether it is beyond the table."""
+        value, beyond = self.reach(theta, np.arange(len(theta))[:, None])
+        return value, beyond != 0
+
+    def _theta(self, x: FloatArray) -> FloatArray:
+        return self.lines.take(np.arange(len(self.center))[:, None]).point(x)
+
+    def _locate(
+        self, theta: FloatArray, study: IndexArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Where theta lies in the tables.
+
+        Gives Taylor coefficients (..., 8), the offset in steps from their centre, and how many
+        steps theta is beyond the table.
+        """
+        steps = (self.lines.take(study).line(theta) - self.first[study]) / self.step[study]
+        intervals = self.log_g.shape[1] - 1
+        inside = np.clip(steps, 0, intervals)
+        interval = np.minimum(inside.astype(np.intp), intervals - 1)
+        return (
+            self.taylor[study * intervals + interval], inside - interval - 0.5, steps - inside
+        )  # fmt: skip
+
+
+def tabulate(
+    bound: BoundModel, low: FloatArray, high: FloatArray, *, allowed: float | None = None
+) -> Tables:
+    """Tabulate log g between theta = low and high (study,), or the bounds of the measure.
+
+    `allowed` is the error of one table's spline; a larger one is met with fewer nodes.
+
+    Raises
+    ------
+    AccuracyError
+        A likelihood is too rough for its table.
+    """
+    lines = TableMap.of(bound.data)
+    ends = lines.line(low), lines.line(high)
+    return _tabulate(bound, lines, *ends, allowed=allowed or _ERROR / len(bound.studies))
+
+
+def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
+    """Give longer tables for the studies and sides (study, 2) that are `short`."""
+    first, last = tables.first, tables.last
+    more = np.minimum(0.3 * (last - first), TABLE_BEND)  # about three times as far, at most
+    first = np.where(short[:, 0], first - more, first)
+    last = np.where(short[:, 1], last + more, last)
+    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed)
+
+
+def _tabulate(
+    bound: BoundModel, lines: TableMap, first: FloatArray, last: FloatArray, *, allowed: float
+) -> Tables:
+    center, scale = bound.data.y, bound.data.se
+    column = lines.take(np.arange(len(center))[:, None])
+    ends = getattr(bound.data, "ends", None)
+    if ends is not None:  # not beyond the bounds of the measure
+        low, high = lines.line(ends.T)
+        first, last = np.maximum(first, low), np.minimum(last, high)
+    step = _STEP if allowed <= _ERROR else 2 * _STEP
+    error = np.inf
+    for _ in range(_FINEST):
+        half = int(np.ceil((last - first).max() / (2 * step)))
+        nodes = 2 * max(half, 8) + 1
+        spacing = (last - first) / (nodes - 1)
+        x = first[:, None] + spacing[:, None] * np.arange(nodes)
+        theta = column.point(x)
+        log_g = bound.model.likelihood.log_g(bound.data, theta)
+        before = error
+        taylor, error, noise = _interpolate(log_g)
+        if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
+            # more nodes do not help: log g is rounded (counts of 1e6), at random
+            error = noise / len(center)
+            allowed = max(allowed, error)
+        if error <= allowed:
+            return Tables(
+                center=center,
+                scale=scale,
+                lines=lines,
+                first=first,
+                step=spacing,
+                log_g=log_g,
+                taylor=taylor,
+                error=error,
+                allowed=allowed,
+            )
+        step *= 0.7
+    raise AccuracyError(
+        f"The table of a study's log likelihood is still wrong by {error:.0e} between its "
+        'nodes: the likelihood has a kink. engine="nuts" does not need a table'
+    )
+
+
+def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
+    """Differentiate a polynomial with coefficients c (..., 8) at u."""
+    d = np.zeros_like(u)
+    for power in range(7, 0, -1):
+        d = d * u + power * c[..., power]
+    return d
+
+
+def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float, float]:
+    """Degree-7 spline through even nodes (study, node), as Taylor coefficients about midpoints.
+
+    Its error is estimated from the spline through every second node, at the nodes left out:
+    halving the step divides the error by 2^8, and 100 is counted on. Where g has fallen far, its
+    relative error counts for less: no integrand is large there unless N is far out too. If what is
+    seen there is rounding, its size over all studies is the last number.
+    """
+    from scipy.interpolate import make_interp_spline
+
+    nodes = np.arange(log_g.shape[1], dtype=float)
+    spline = make_interp_spline(nodes, log_g.T, k=7)
+    middle = nodes[:-1] + 0.5
+    taylor = np.stack([spline(middle, nu=m) / math.factorial(m) for m in range(8)], axis=-1)
+    coarse = make_interp_spline(nodes[::2], log_g.T[::2], k=7)
+    weight = 1 + np.abs(log_g.max(axis=1, keepdims=True) - log_g)[:, 1::2]
+    seen = np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2]) / weight
+    noise = float(np.sqrt((seen**2).mean(axis=1).sum()))
+    return (
+        np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8),
+        float(seen.max()) / 100,
+        noise,
+    )
