@@ -207,7 +207,7 @@ def _of_published(result: CrossCheck) -> Iterator[str]:
         )
         return
     own = side_of(exact_rows(result)[0])
-    same = "the conclusion is the same" if own == side else "the posterior leads to another one"
+    same = "the same conclusion" if own == side else "the posterior leads to another conclusion"
     yield f"{told}which {_interval_is(side, null)}{'' if own == 'none' else f': {same}'}."
 
 
