@@ -5,6 +5,7 @@ from pathlib import Path
 
 import bayesmeta as bm
 from bayesmeta.comparison import read_comparison
+from bayesmeta.report.html.page import environment, read_style
 
 package = Path(bm.__file__).parent
 assert "site-packages" in package.parts, package
@@ -19,5 +20,8 @@ for comparison in models.values():
     for model in comparison.models:
         posterior = bm.fit(model, studies)
         assert posterior.ok, posterior.accuracy
+
+assert read_style(), package
+assert environment().get_template("template.html"), package
 
 print(f"bayesmeta {version('bayesmeta')}: tables {', '.join(tables)}; models {', '.join(models)}")

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -19,6 +20,8 @@ from bayesmeta.inference.posterior import Diagnostics, Posterior
 from bayesmeta.plots.forest_plot import forest
 from bayesmeta.published.audit import Audit, audit
 from bayesmeta.published.audited import AuditedRow
+from bayesmeta.report.html.page import Report
+from bayesmeta.report.html.write import write_index, write_report
 from bayesmeta.studies import StudyTable
 
 if TYPE_CHECKING:
@@ -94,9 +97,12 @@ def run_comparison(
         A TOML file; see `read_comparison`.
     out : path, optional
         Folder for the results; not given, nothing is written. They go into a folder of the file's
-        name (with several outcomes, into one folder for each in it): ``estimates.csv``,
-        ``posterior.nc``, ``forest.png`` and ``comparison.toml``, the file with every default spelt
-        out, versions, seeds and errors. They are moved there when all of them are complete.
+        name: ``report.html``, a page that needs nothing beside it, its tables in ``tables``, and
+        ``comparison.toml``, the file with every default spelt out, versions, seeds and errors;
+        with several outcomes into one folder for each in it, ``estimates.csv``, ``posterior.nc``,
+        ``forest.png`` and a ``comparison.toml`` of its own. They are moved there when all of them
+        are complete. ``index.html`` in `out` lists all reports that are there, those first in
+        which the conclusion changes.
     nuts : bool
         Whether to sample each model and hold the exact posterior against it.
     progress : Progress
@@ -137,7 +143,11 @@ def run_job(
     if target is not None:
         progress.advance("writing results")
         for folder, outcome, result in _places(target, job.comparison, results):
-            _write_together(folder, replace(job.comparison, outcomes=(outcome,)), result)
+            one = replace(job.comparison, outcomes=(outcome,))
+            _write_together(folder, partial(_write_files, folder, one, result))
+        progress.advance("writing the report")
+        _write_together(target, partial(_write_report, job, tuple(results)))
+        write_index(Path(out or "."))
     return tuple(results)
 
 
@@ -245,28 +255,53 @@ def _places(
         yield folder, outcome, result
 
 
-def _write_together(folder: Path, comparison: Comparison, result: CrossCheck) -> None:
+def _write_together(folder: Path, write: Callable[[Path], None]) -> None:
     """Write all files into a folder beside, and move them when they are complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write_files(beside, comparison, result, folder)
-        folder.mkdir(exist_ok=True)
-        for file in sorted(beside.iterdir()):
-            file.replace(folder / file.name)
+        write(beside)
+        for file in sorted(path for path in beside.rglob("*") if path.is_file()):
+            place = folder / file.relative_to(beside)
+            place.parent.mkdir(exist_ok=True)
+            file.replace(place)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write_files(beside: Path, comparison: Comparison, result: CrossCheck, folder: Path) -> None:
+def _write_report(job: Job, results: tuple[CrossCheck, ...], beside: Path) -> None:
+    """Write the page of all outcomes, and the file that replays them."""
+    comparison, spec = job.comparison, beside / "comparison.toml"
+    if len(results) == 1:
+        _write_spec(comparison, results[0], job.folder.name, spec)
+    else:
+        failed = any(result.failed for result in results)
+        write_comparison(comparison, spec, record={"versions": _versions(), "failed": failed})
+    report = Report(
+        title=comparison.title,
+        results=results,
+        audit=audit_job(job),
+        spec=spec.read_text(encoding="utf-8"),
+        rule=comparison.rule,
+        software=comparison.software,
+    )
+    write_report(report, beside)
+
+
+def _write_files(folder: Path, comparison: Comparison, result: CrossCheck, beside: Path) -> None:
     result.to_long().to_csv(beside / "estimates.csv", index=False, lineterminator="\n")
     figure = forest(result).get_figure(root=True)
     if figure is not None:
         figure.savefig(beside / "forest.png")
-    methods = tuple(row.method for row in result.reference) or comparison.methods
-    resolved = replace(comparison, name=folder.name, methods=methods)
-    write_comparison(resolved, beside / "comparison.toml", record=_record(result))
+    _write_spec(comparison, result, folder.name, beside / "comparison.toml")
     _tree(comparison, result).to_netcdf(beside / "posterior.nc", engine="h5netcdf")
+
+
+def _write_spec(comparison: Comparison, result: CrossCheck, name: str, path: Path) -> None:
+    """Write a comparison of one outcome, with the methods that were taken and the record."""
+    methods = tuple(row.method for row in result.reference) or comparison.methods
+    resolved = replace(comparison, name=name, methods=methods)
+    write_comparison(resolved, path, record=_record(result))
 
 
 def _tree(comparison: Comparison, result: CrossCheck) -> "xr.DataTree":
@@ -290,10 +325,14 @@ def _group(label: str) -> str:
     return re.sub(r"\W+", "_", label.lower()).strip("_")
 
 
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in RECORDED}
+
+
 def _record(result: CrossCheck) -> dict[str, Any]:
     """Say what the numbers were made with, and how good they are."""
     return {
-        "versions": {name: version(name) for name in RECORDED},
+        "versions": _versions(),
         "failed": result.failed,
         "verdicts": [
             f"{'ok' if verdict.ok else 'FAILED'}: {verdict.subject}: {verdict.text}"

@@ -17,6 +17,8 @@ from bayesmeta.run import find_jobs
 
 BCG = Path(__file__).parent.parent / "models" / "bcg.toml"
 FILES = ["comparison.toml", "estimates.csv", "forest.png", "posterior.nc"]
+OF_REPORT = ["comparison.toml", "conclusions.json", "report.html", "tables"]
+ALL = sorted({*FILES, *OF_REPORT})
 
 
 @pytest.fixture
@@ -51,10 +53,10 @@ def bcg_results(tmp_path_factory):
     return out / "bcg", result
 
 
-def test_the_four_files_are_in_a_folder_of_the_comparisons_name(bcg_results):
+def test_the_files_are_in_a_folder_of_the_comparisons_name_below_the_index(bcg_results):
     folder, _ = bcg_results
-    assert sorted(file.name for file in folder.iterdir()) == FILES
-    assert [path.name for path in folder.parent.iterdir()] == ["bcg"]
+    assert sorted(file.name for file in folder.iterdir()) == ALL
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["bcg", "index.html"]
 
 
 def test_the_estimates_read_back(bcg_results):
@@ -130,7 +132,12 @@ def test_an_error_while_writing_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_each_outcome_has_a_folder_and_a_comparison_of_its_own(tmp_path):
     results = bm.run_comparison(two_outcomes(tmp_path), tmp_path / "out", nuts=False)
     assert [result.outcome for result in results] == ["death", "pain / fever"]
-    folders = sorted((tmp_path / "out" / "trials").iterdir())
+    found = sorted((tmp_path / "out" / "trials").iterdir())
+    assert [path.name for path in found[2:]] == OF_REPORT
+    whole = bm.read_comparison(found[2])
+    assert [outcome.name for outcome in whole.outcomes] == ["death", "pain / fever"]
+    assert whole.load()[0][0].k == 1  # the path of its data is right from there
+    folders = found[:2]
     assert [folder.name for folder in folders] == ["01_death", "02_pain_fever"]
     for folder in folders:
         assert sorted(file.name for file in folder.iterdir()) == FILES
@@ -176,4 +183,4 @@ def test_bcg_end_to_end(tmp_path):
     tree = xr.load_datatree(tmp_path / "bcg" / "posterior.nc")
     assert list(tree.children) == ["exact_normal", "exact_binomial", "nuts_normal", "nuts_binomial"]
     assert "sample_stats" in tree["nuts_binomial"].children
-    assert sorted(file.name for file in (tmp_path / "bcg").iterdir()) == FILES
+    assert sorted(file.name for file in (tmp_path / "bcg").iterdir()) == ALL

@@ -21,43 +21,53 @@ def bridge_table(bridge: Bridge) -> "Group":
     from rich.table import Table
     from rich.text import Text
 
-    measure, rows = bridge.measure, [step.row for step in bridge.steps]
-    null = f"{float(measure.scale.to_natural(np.zeros(1))[0]):g}"
-    percent = f"{100 * bridge.level:g}%"
-    table = make_table("", measure.name, f"{percent} interval", "tau", f"P({measure.name}<{null})")
-    natural = measure.scale.to_natural(
-        np.array([[row.estimate, row.ci_low, row.ci_high] for row in rows])
-    )
-    decimals = choose_decimals(natural[:, 0])
-    tau_decimals = choose_decimals(row.tau for row in rows)
+    rows = [step.row for step in bridge.steps]
+    table = make_table("", *bridge_columns(bridge))
     sentences = Table.grid(padding=(0, 1))
     sentences.add_column(justify="right")
-    for number, (step, (estimate, low, high)) in enumerate(
-        zip(bridge.steps, natural.tolist(), strict=True), start=1
+    for number, (step, cells) in enumerate(
+        zip(bridge.steps, bridge_cells(bridge), strict=True), start=1
     ):
-        interval = show_interval(low, high, decimals)
-        cells = [show(estimate, decimals), interval]
-        if step.name == "published":  # its own digits
-            cells = [step.printed[0], ", ".join(step.printed[1:]) or NONE]
-        table.add_row(
-            Text(f"{number} ", style="dim").append(step.label, style="default"),
-            *cells,
-            show(step.row.tau, tau_decimals) if step.row.tau else "0",
-            show_probability(step.row.p_below_null),
-        )
+        label = Text(f"{number} ", style="dim").append(step.label, style="default")
+        table.add_row(label, *cells)
         sentences.add_row(str(number), Text(step.sentence))
     told = dict.fromkeys(note for row in rows for note in row.notes)
     notes = [note for note in told if not any(note in step.sentence for step in bridge.steps)]
     return Group(
-        Text(f"Bridge: {make_heading(measure, bridge.k)}", style="bold"),
+        Text(f"Bridge: {make_heading(bridge.measure, bridge.k)}", style="bold"),
         table,
         Text("What each step changes", style="bold"),
         sentences,
-        *(Text(line, style="dim") for line in _caption(bridge)),
+        *(Text(line, style="dim") for line in bridge_caption(bridge)),
         *(Text(f"Left out: {reason}.", style="dim") for reason in bridge.left_out),
         *(Text(f"Data: {note}", style="dim") for note in bridge.notes),
         *(Text(f"Note: {note}", style="dim") for note in notes if note not in bridge.notes),
     )
+
+
+def bridge_columns(bridge: Bridge) -> list[str]:
+    """Name the columns of the cells."""
+    name = bridge.measure.name
+    null = f"{float(bridge.measure.scale.to_natural(np.zeros(1))[0]):g}"
+    return [name, f"{100 * bridge.level:g}% interval", "tau", f"P({name}<{null})"]
+
+
+def bridge_cells(bridge: Bridge) -> list[list[str]]:
+    """Write the numbers of each step, natural scale; printed ones in their own digits."""
+    rows = [step.row for step in bridge.steps]
+    natural = bridge.measure.scale.to_natural(
+        np.array([[row.estimate, row.ci_low, row.ci_high] for row in rows])
+    )
+    decimals = choose_decimals(natural[:, 0])
+    tau_decimals = choose_decimals(row.tau for row in rows)
+    cells = []
+    for step, (estimate, low, high) in zip(bridge.steps, natural.tolist(), strict=True):
+        shown = [show(estimate, decimals), show_interval(low, high, decimals)]
+        if step.name == "published":  # its own digits
+            shown = [step.printed[0], ", ".join(step.printed[1:]) or NONE]
+        tau = show(step.row.tau, tau_decimals) if step.row.tau else "0"
+        cells.append([*shown, tau, show_probability(step.row.p_below_null)])
+    return cells
 
 
 def bridge_as_data(bridge: Bridge, *, version: str) -> dict[str, Any]:
@@ -82,7 +92,8 @@ def bridge_as_data(bridge: Bridge, *, version: str) -> dict[str, Any]:
     }
 
 
-def _caption(bridge: Bridge) -> list[str]:
+def bridge_caption(bridge: Bridge) -> list[str]:
+    """Say what the numbers of a bridge are."""
     scale = bridge.measure.analysis_label
     return [
         f"Posteriors: medians, equal-tailed intervals. Widths and tau are on the {scale} scale. "

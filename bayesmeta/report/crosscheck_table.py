@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.text import Text
 
-_ROADS = {
+ROADS = {
     "published": "Published",
     "frequentist": "Frequentist",
     "exact": "Exact posterior",
@@ -44,20 +44,17 @@ def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
 
     rows, measure = result.rows, result.measure
     sampled = any(row.road == "nuts" for row in rows)
-    percent = f"{100 * result.level:g}%"
-    columns = [measure.name, f"{percent} interval", "prediction", "tau", f"{percent} interval",
-               _question(result)]  # fmt: skip
-    table = make_table("", *columns, *(["z", "R-hat", "ESS", "div"] if sampled else []), gap=0)
+    table = make_table("", *crosscheck_columns(result), gap=0)
     footnotes: dict[str, int] = {}
     previous = ""
-    for row, cells in zip(rows, _crosscheck_cells(result), strict=True):
+    for row, cells in zip(rows, crosscheck_cells(result), strict=True):
         if row.road != previous:
-            table.add_row(Text(_ROADS[row.road], style="bold"))
+            table.add_row(Text(ROADS[row.road], style="bold"))
         previous = row.road
         own = [note for note in row.notes if note not in result.notes]
         marks = [footnotes.setdefault(note, len(footnotes) + 1) for note in own]
         mark = f" [{','.join(map(str, marks))}]" if marks else ""
-        label = Text(f" {_label(row)}")
+        label = Text(f" {row_label(row)}")
         shown = ["" if cell == NONE and i > 1 else cell for i, cell in enumerate(cells)]
         table.add_row(label.append(mark, style="dim"), *shown[: len(table.columns) - 1])
     told = ", ".join(filter(None, (title, result.outcome)))
@@ -66,29 +63,40 @@ def crosscheck_table(result: CrossCheck, *, title: str = "") -> "Group":
         table,
         *(Text(f"[{number}] {note}") for note, number in footnotes.items()),
         *_ranges(result),
-        *(Text(line, style="dim") for line in _caption(result, sampled)),
+        *(Text(line, style="dim") for line in crosscheck_caption(result, sampled)),
         *(Text(f"Data: {note}", style="dim") for note in (*result.status, *result.notes)),
         *_verdict_lines(result, sampled),
     )
 
 
-def _label(row: Row) -> str:
+def crosscheck_columns(result: CrossCheck) -> list[str]:
+    """Name the columns of the cells; those of NUTS only where it was run."""
+    percent = f"{100 * result.level:g}%"
+    sampled = any(row.road == "nuts" for row in result.rows)
+    columns = [result.measure.name, f"{percent} interval", "prediction", "tau",
+               f"{percent} interval", question_of(result)]  # fmt: skip
+    return [*columns, *(["z", "R-hat", "ESS", "div"] if sampled else [])]
+
+
+def row_label(row: Row) -> str:
+    """Name a row below the heading of its road."""
     if row.road in ("exact", "nuts"):
         return f"{row.method} likelihood"
     if row.road == "published":
-        return f"{row.method} effects" if row.method else "model not named"
+        return "model not named" if row.method == "published" else f"{row.method} effects"
     return row.label.split(",")[0]
 
 
-def _null(measure: Measure) -> str:
+def null_of(measure: Measure) -> str:
+    """Write the effect of no difference, natural scale."""
     return f"{float(measure.scale.to_natural(np.zeros(1))[0]):g}"
 
 
-def _question(result: CrossCheck) -> str:
+def question_of(result: CrossCheck) -> str:
     """Name the column of a probability: of benefit, where the good direction is known."""
     if result.better is not None:
         return "benefit"
-    return f"P({result.measure.name}<{_null(result.measure)})"
+    return f"P({result.measure.name}<{null_of(result.measure)})"
 
 
 def _answer(result: CrossCheck, row: Row) -> float:
@@ -103,7 +111,8 @@ def _as_printed(result: CrossCheck) -> list[str]:
     return [row.estimate.text, f"{row.ci[0].text}, {row.ci[1].text}" if row.ci else NONE]
 
 
-def _crosscheck_cells(result: CrossCheck) -> list[list[str]]:
+def crosscheck_cells(result: CrossCheck) -> list[list[str]]:
+    """Write the numbers of each row, natural scale, in the columns of a table with NUTS."""
     rows, measure = result.rows, result.measure
     numbers = [[row.estimate, row.ci_low, row.ci_high, row.pi_low, row.pi_high] for row in rows]
     natural = measure.scale.to_natural(np.array(numbers, dtype=np.float64))
@@ -137,13 +146,24 @@ def _ranges(result: CrossCheck) -> "Iterator[RenderableType]":
 
     if not result.others:
         return
-    measure, count = result.measure, 1 + len(result.others)
     yield Text(
-        f"The counts above are reconstruction 1 of {count}; each of them gives what was printed. "
-        "Over all of them:"
+        f"The counts above are reconstruction 1 of {1 + len(result.others)}; each of them gives "
+        "what was printed. Over all of them:"
     )
-    columns = [measure.name, "lower limit", "upper limit", _question(result)]
-    table = make_table("", *columns, gap=0)
+    table = make_table("", *range_columns(result), gap=0)
+    for label, *cells in range_cells(result):
+        table.add_row(f" {label}", *("" if cell == NONE else cell for cell in cells))
+    yield table
+
+
+def range_columns(result: CrossCheck) -> list[str]:
+    """Name the columns of the ranges."""
+    return [result.measure.name, "lower limit", "upper limit", question_of(result)]
+
+
+def range_cells(result: CrossCheck) -> list[list[str]]:
+    """Write how far each number goes over all tables of a reconstruction; labels first."""
+    measure, rows = result.measure, []
     lowest = np.array([low.estimate for low, _ in result.ranges])
     decimals = choose_decimals(measure.scale.to_natural(lowest).tolist())
     for ends in result.ranges:
@@ -151,9 +171,8 @@ def _ranges(result: CrossCheck) -> "Iterator[RenderableType]":
         natural = measure.scale.to_natural(numbers).T.tolist()
         cells = [_span(*(show(number, decimals) for number in pair)) for pair in natural]
         answers = sorted(_answer(result, row) for row in ends)
-        cells.append(_span(*map(show_probability, answers)))
-        table.add_row(f" {_label(ends[0])}", *("" if cell == NONE else cell for cell in cells))
-    yield table
+        rows.append([row_label(ends[0]), *cells, _span(*map(show_probability, answers))])
+    return rows
 
 
 def _span(low: str, high: str) -> str:
@@ -167,7 +186,7 @@ def _of_spread(result: CrossCheck) -> str:
     )
 
 
-def _caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
+def crosscheck_caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
     """Say what the numbers of a cross-check are."""
     roads = {row.road for row in result.rows}
     if "frequentist" in roads:
@@ -180,7 +199,7 @@ def _caption(result: CrossCheck, sampled: bool) -> Iterator[str]:
         yield f"Posterior: median, equal-tailed interval. {_of_spread(result)}"
     if result.better is not None:
         side = "below" if result.better == "lower" else "above"
-        null = _null(result.measure)
+        null = null_of(result.measure)
         yield f"benefit: posterior probability of {result.measure.name} {side} {null}."
     if sampled:
         yield (

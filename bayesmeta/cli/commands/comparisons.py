@@ -25,7 +25,8 @@ def run(
     paths
         TOML files, or folders of them.
     out
-        Folder for estimates.csv, posterior.nc, forest.png and the resolved comparison.
+        Folder for report.html and its tables, an index.html over all reports in it, estimates.csv,
+        posterior.nc, forest.png and the resolved comparison.
     nuts
         Sample each model too, and hold the exact posterior against it.
     """

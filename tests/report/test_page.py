@@ -1,0 +1,321 @@
+"""The page of a report: its numbers, its rules, and what a browser makes of it."""
+
+import json
+import re
+import shutil
+import subprocess
+import warnings
+from itertools import pairwise
+from urllib.parse import unquote
+
+import numpy as np
+import pandas as pd
+import pytest
+from report.pages import all_of, contrast, palettes, read_page
+
+import bayesmeta as bm
+from bayesmeta.digits import show
+from bayesmeta.report.html.exports import as_latex, as_markdown
+from bayesmeta.report.html.figures import FIGURES
+from bayesmeta.report.html.page import read_style
+from bayesmeta.report.html.table import Table
+from bayesmeta.report.html.write import write_index
+
+EVIL = "<script>document.title = 'run'</script>"
+LONG = "A trial with a name that is much longer than any column of a phone is wide, 2019"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+
+COMPARISON = """
+title = "Drug & co {evil}"
+data = "trials.csv"
+arms = ["drug", "placebo"]
+[model]
+measure = "OR"
+likelihoods = ["normal"]
+effect = "normal(0, 2.82)"
+heterogeneity = "half_normal(0.5)"
+[reference]
+rule = "random if Q p < 0.1 else fixed"
+[[outcome]]
+name = "death {evil}"
+better = "lower"
+published = {{ model = "fixed", estimate = "0.40", ci = ["0.15", "2.99"], k = 3 }}
+[[outcome]]
+name = "pain / fever"
+better = "lower"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Results of two outcomes, with markup and long words in what users write."""
+    place = tmp_path_factory.mktemp("report")
+    rows = []
+    for outcome in (f"death {EVIL}", "pain / fever"):
+        for study, a, b in ((f"Hart {EVIL}", 2, 9), (LONG, 5, 7), ("臨床試験", 3, 6)):
+            rows += [(study, "drug", outcome, a, 50), (study, "placebo", outcome, b, 50)]
+    table = pd.DataFrame(rows, columns=["study", "arm", "outcome", "events", "n"])
+    table.to_csv(place / "trials.csv", index=False)
+    path = place / "a comparison.toml"
+    path.write_text(COMPARISON.format(evil=EVIL), encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a font of the figures may have no such letters
+        results = bm.run_comparison(path, place / "out", nuts=False)
+    return place / "out", results
+
+
+@pytest.fixture(scope="module")
+def text(folder):
+    return (folder[0] / "a comparison" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def index(folder):
+    return (folder[0] / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def elements(text):
+    return read_page(text)
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def test_page_table_and_csv_have_the_numbers_of_the_result(folder, elements):
+    out, results = folder
+    for i, result in enumerate(results, start=1):
+        path = out / "a comparison" / "tables" / f"outcome-{i}-crosscheck.csv"
+        csv = pd.read_csv(path)
+        np.testing.assert_allclose(csv["estimate"], result.to_frame()["estimate"], rtol=1e-12)
+        exact = result.models[0].exact
+        median, low, high = np.exp(exact.mu.quantile([0.5, 0.025, 0.975]))
+        words = f"{show(median, 3)} (95% posterior interval {show(low, 3)} to {show(high, 3)}"
+        cells = [one.text.strip() for one in elements if one.tag in ("td", "th")]
+        assert f"{show(low, 3)}, {show(high, 3)}" in cells  # cross-check
+        assert f"{show(median, 2)} [{show(low, 2)}, {show(high, 2)}]" in cells  # figure's table
+        headlines = [one.text for one in elements if one.attrs.get("class") == "headline"]
+        assert words in headlines[i - 1]
+        text = path.with_suffix(".md").read_text(encoding="utf-8")
+        assert f"| {show(median, 3)} | {show(low, 3)}, {show(high, 3)} |" in text
+
+
+def test_the_marks_of_the_figure_are_those_of_its_table(folder):
+    (figure, *_) = [one for one in FIGURES if one.name == "forest"]
+    result = folder[1][1]
+    ax = figure.draw(result)
+    squares = sorted(
+        float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() == "s"
+        and line.get_transform() == ax.transData
+    )  # fmt: skip
+    shown = [row[3] for row in figure.table(result).rows[:3]]
+    assert [f"{x:.2f}" for x in squares] == sorted(text.split()[0] for text in shown)
+
+
+def test_the_specification_on_the_page_is_the_file_beside_it(folder, elements):
+    (pre,) = all_of(elements, "pre")
+    file = folder[0] / "a comparison" / "comparison.toml"
+    assert pre.text.strip() == file.read_text(encoding="utf-8").strip()
+    assert len(bm.read_comparison(file).outcomes) == 2
+
+
+def test_the_audit_finds_the_interval_that_has_not_its_estimate_in_the_middle(elements):
+    assert any("0.15 to 2.99 has its middle at" in one.text for one in all_of(elements, "td"))
+
+
+def test_every_figure_has_a_table_and_a_sentence_per_row(folder, elements):
+    sentences = [one.text for one in all_of(elements, "li") if "details" in one.parents]
+    rows = [row for result in folder[1] for one in FIGURES for row in one.table(result).rows]
+    assert len(sentences) == len(rows)
+    for sentence, row in zip(sentences, rows, strict=True):
+        assert row[0] in sentence
+        assert all(cell in sentence for cell in row[1:])
+
+
+def test_conclusions_are_there_as_data(folder):
+    path = folder[0] / "a comparison" / "conclusions.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert [one["outcome"] for one in content["outcomes"]] == [f"death {EVIL}", "pain / fever"]
+
+
+# --- rules of the page ---------------------------------------------------------------------------
+
+
+def test_markup_of_users_is_shown_and_not_run(text, index, elements):
+    assert all_of(elements, "script") == []
+    assert all_of(read_page(index), "script") == []
+    (h1,) = all_of(elements, "h1")
+    assert h1.text == f"Drug & co {EVIL}"
+    assert any(one.text == f"Hart {EVIL}" for one in all_of(elements, "th"))
+    assert "<script" not in text + index
+
+
+def test_nothing_is_fetched_from_elsewhere(text, index):
+    for page in (text, index):
+        for one in read_page(page):
+            assert "src" not in one.attrs
+            for name in ("href", "xlink:href"):
+                assert not re.match(r"(https?:)?//", one.attrs.get(name) or "")
+        assert "@import" not in page
+        assert not re.findall(r"url\((?!#)", page)
+        assert "default-src 'none'" in page
+
+
+def test_all_links_lead_somewhere(folder, text, index):
+    for page, place in ((text, folder[0] / "a comparison"), (index, folder[0])):
+        elements = read_page(page)
+        ids = [one.attrs["id"] for one in elements if "id" in one.attrs]
+        assert len(ids) == len(set(ids))
+        for one in elements:
+            link = one.attrs.get("href", one.attrs.get("xlink:href"))
+            if link is None:
+                continue
+            file, _, target = link.partition("#")
+            if file:
+                found = place / unquote(file)
+                assert f'id="{target}"' in found.read_text(encoding="utf-8")
+            else:
+                assert target in ids
+
+
+@pytest.mark.parametrize("which", ["report", "index"])
+def test_the_page_can_be_heard_and_used_by_keyboard(text, index, which):
+    elements = read_page(text if which == "report" else index)
+    (html,) = all_of(elements, "html")
+    assert html.attrs["lang"] == "en"
+    (title,) = [one for one in all_of(elements, "title") if "svg" not in one.parents]
+    assert title.text.strip()
+    assert len(all_of(elements, "main")) == len(all_of(elements, "h1")) == 1
+    first = next(one for one in elements if one.tag == "a")
+    assert (first.attrs["class"], first.attrs["href"]) == ("skip", "#main")
+    levels = [int(one.tag[1]) for one in all_of(elements, "h1", "h2", "h3", "h4")]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    ids = {one.attrs["id"] for one in elements if "id" in one.attrs}
+    for one in elements:
+        assert set((one.attrs.get("aria-labelledby") or "").split()) <= ids
+    for one in all_of(elements, "th"):
+        assert one.attrs["scope"] in ("col", "row", "rowgroup")
+        assert one.text.strip()
+    for one in all_of(elements, "svg"):
+        assert one.attrs["role"] == "img"
+        assert one.attrs["aria-labelledby"]
+    for one in elements:
+        if "scroll" in (one.attrs.get("class") or "").split():
+            assert one.attrs["tabindex"] == "0"
+            assert one.attrs["role"] == "region"
+            assert "aria-label" in one.attrs or "aria-labelledby" in one.attrs
+    assert len(all_of(elements, "details")) == len(all_of(elements, "summary"))
+
+
+@pytest.mark.parametrize("scheme", [0, 1, 2], ids=["light", "dark", "print"])
+def test_text_stands_out_from_its_ground(scheme):
+    colours = palettes(read_style())[scheme]
+    for ground in ("page", "shade"):
+        for ink in ("text", "quiet", "link", "good", "bad"):
+            assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+
+
+def test_the_contrast_ratio_is_that_of_the_guideline():
+    assert round(contrast("#000000", "#ffffff"), 2) == 21
+    assert round(contrast("#777777", "#ffffff"), 2) == 4.48  # a known near miss
+
+
+# --- tables as files -----------------------------------------------------------------------------
+
+
+def test_signs_of_latex_and_markdown_in_names_are_text():
+    table = Table(name="t", caption="50% & {more}", columns=("study", "n_1"),
+                  rows=((r"A_B\C#~^", "<0.05 | *x*"),))  # fmt: skip
+    latex, markdown = as_latex(table), as_markdown(table)
+    assert r"A\_B\textbackslash{}C\#\textasciitilde{}\textasciicircum{}" in latex
+    assert r"\caption{50\% \& \{more\}}" in latex
+    assert r"| A\_B\\C\#~^ | \<0.05 \| \*x\* |" in markdown
+
+
+def test_a_row_that_does_not_fit_its_table_is_refused():
+    with pytest.raises(ValueError, match="a row has not the 2 cells"):
+        Table(name="t", caption="", columns=("a", "b"), rows=(("1",),))
+
+
+# --- the index -----------------------------------------------------------------------------------
+
+
+def test_the_index_begins_where_the_conclusion_changes(tmp_path):
+    order = []
+    for name, published, bayesian in (("a", "below", "below"), ("b", "below", "above"),
+                                      ("c", "below", "includes")):  # fmt: skip
+        one = {"outcome": name, "headline": "", "null": "1", "published": [published], "k": 2,
+               "frequentist": [], "bayesian": [bayesian], "failed": False, "status": "",
+               "place": "outcome-1"}  # fmt: skip
+        (tmp_path / name).mkdir()
+        content = {"title": f"title {name}", "outcomes": [one]}
+        (tmp_path / name / "conclusions.json").write_text(json.dumps(content))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "conclusions.json").write_text("{ broken")
+    text = write_index(tmp_path).read_text(encoding="utf-8")
+    order = [one.text for one in all_of(read_page(text), "a")[1:]]
+    assert order == ["b", "c", "a"]
+    assert "3 outcomes: the conclusion changes in 2" in text
+    assert "d/conclusions.json" in text  # named, not dropped
+
+
+# --- a browser -----------------------------------------------------------------------------------
+
+MEASURE = """<script>
+addEventListener("load", () => {
+  document.querySelectorAll("details").forEach(one => { one.open = true; });
+  const wide = [...document.querySelectorAll("body *")].filter(one => !one.closest(".scroll, pre")
+    && one.getBoundingClientRect().right > innerWidth + 1).map(one => one.tagName);
+  document.body.dataset.found = JSON.stringify([document.documentElement.scrollWidth, innerWidth,
+    document.title, wide, performance.getEntriesByType("resource").length]);
+});
+</script></body>"""
+
+
+def dump(path, width, tmp_path):
+    """Open a copy of the page in a frame of this width; give what was measured, and its errors."""
+    copy = path.read_text(encoding="utf-8")
+    copy = re.sub(r"<meta http-equiv=[^>]*>", "", copy).replace("</body>", MEASURE)
+    (tmp_path / "copy.html").write_text(copy, encoding="utf-8")
+    frame = tmp_path / "frame.html"  # a window is never narrower than 500 pixels, a frame is
+    frame.write_text(
+        f'<!DOCTYPE html><iframe src="copy.html" width="{width}" height="900"></iframe><script>'
+        "addEventListener('load', () => { document.body.dataset.found = "
+        "document.querySelector('iframe').contentDocument.body.dataset.found; });</script>"
+    )
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+         "--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}",
+         "--window-size=1400,1000", "--dump-dom", frame.as_uri()],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    (body,) = [one for one in read_page(done.stdout) if one.tag == "body"]
+    return json.loads(body.attrs["data-found"]), re.findall(r".*CONSOLE.*", done.stderr)
+
+
+@in_a_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["a comparison/report.html", "index.html"])
+def test_a_browser_shows_all_of_it_without_scrolling_sideways(folder, tmp_path, name, width):
+    (scroll, inner, title, wide, fetched), errors = dump(folder[0] / name, width, tmp_path)
+    assert inner in (width, width - 15)  # a scroll bar
+    assert scroll <= inner
+    assert wide == []
+    assert title != "run"
+    assert fetched == 0
+    assert errors == []
+
+
+@in_a_browser
+@pytest.mark.slow
+def test_the_browser_tests_see_a_page_that_is_too_wide(tmp_path):
+    page = tmp_path / "wide.html"
+    page.write_text(
+        '<!DOCTYPE html><html lang="en"><body><p style="width:600px">x</p></body></html>'
+    )
+    (scroll, inner, _, wide, _), _ = dump(page, 390, tmp_path)
+    assert scroll > inner
+    assert wide == ["P"]
