@@ -6,6 +6,7 @@ import pandas as pd
 from bayesmeta.checks.bridge import Bridge
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.digits import NONE
+from bayesmeta.plots.forest_layouts import LAYOUTS
 from bayesmeta.plots.forest_lines import forest_lines
 from bayesmeta.published.row import PublishedRow
 from bayesmeta.report.bridge_table import bridge_caption, bridge_cells, bridge_columns
@@ -123,26 +124,31 @@ def bridge_page_table(bridge: Bridge) -> Table:
 
 def forest_page_table(result: CrossCheck) -> Table:
     """Give the numbers of the forest plot, line by line."""
-    lines = forest_lines(result)
+    lines = forest_lines(result, LAYOUTS["bayesmeta"])
     heads = [line for line in lines if line.kind == "head"]
-    arms = heads[0].counts if all(heads[0].counts) else ()
-    shrunken = tuple(head.texts[1] for head in heads[:-1])  # of the studies, where there are any
-    rows, groups, group = [], [], ""
+    of_studies = {key: " ".join(text.split()) for key, text in heads[0].cells.items()}
+    keys = [key for key in of_studies if key != "second"]
+    shrunken = "second" in of_studies and len(heads) > 1
+    rows, groups, notes, group = [], [], [], ""
     for line in lines:
-        if line.kind == "head":
+        if line.kind in ("head", "group"):
             group = "Studies" if line.label == "Study" else line.label
-            continue
-        effect, second = line.texts
-        both = (second, "") if line.kind == "study" else ("", second)
-        counts = line.counts if arms else ()
-        rows.append((line.label, *counts, effect, *both[-1 - len(shrunken) :]))
-        groups.append(group)
+        elif line.kind == "note":
+            notes.append(line.label)
+        elif line.cells:
+            second = line.cells.get("second", "")
+            both = (second, "") if line.kind == "study" else ("", second)
+            rows.append((line.label, *(line.cells.get(key, "") for key in keys),
+                         *both[0 if shrunken else 1 :]))  # fmt: skip
+            groups.append(group)
+    seconds = (of_studies["second"],) if shrunken else ()
     return Table(
         name="forest",
         caption="The numbers of the forest plot",
-        columns=("line", *arms, heads[0].texts[0], *shrunken, "prediction interval"),
+        columns=("line", *(of_studies[key] for key in keys), *seconds, "prediction interval"),
         rows=tuple(rows),
         groups=tuple(groups),
+        notes=tuple(notes),
     )
 
 
