@@ -37,7 +37,7 @@ def test_all_files_give_one_version():
 
 def test_ci_runs_the_tests_as_the_readme_does():
     commands = [block.strip() for block in re.findall(r"```sh\n(.*?)```", text("README.md"), re.S)]
-    assert commands[1].endswith("pytest")
+    assert commands[1].endswith("pytest -n 2")
     assert f"\n{commands[1]}\n" in text(".ci/run")
 
 

@@ -16,7 +16,7 @@ from bayesmeta.random_effects import StudentRandomEffects
 from bayesmeta.scales import FloatArray
 
 _WIDE = 1.3  # SDs of a normal kernel in spacings of mu, from which it is summed over them
-_HERMITE = np.polynomial.hermite.hermgauss(24)
+_HERMITE = np.polynomial.hermite.hermgauss(48)
 _LEGENDRE = np.polynomial.legendre.leggauss(10)
 
 type Rule = tuple[FloatArray, FloatArray]

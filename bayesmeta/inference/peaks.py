@@ -5,6 +5,7 @@ import numpy as np
 from bayesmeta.inference.tables import IndexArray, Tables
 from bayesmeta.scales import FloatArray
 
+_LEANING = 1.5  # near a bound a normal is no normal on the nodes' line: so much closer together
 RESOLVED = 0.8  # largest spacing of summed nodes, in widths of the integrand's peak
 _SKEWED = 1.5  # times closer where few events skew the integrand
 
@@ -65,7 +66,7 @@ def find_own_coarseness(
     if domain is not None:  # nodes are furthest apart between the bounds, and closest near them
         low, high = np.minimum(peak, center), np.maximum(peak, center)
         middle = np.clip(0.5 * (domain[0] + domain[1]), low, high)
-        spacing = np.maximum(spacing, tables.spacing_at(middle, study))
+        spacing = _LEANING * np.maximum(spacing, tables.spacing_at(middle, study))
         wide = wide | (np.minimum(low - domain[0], domain[1] - high) < 10 * tau)
     width = np.maximum(normal_width(scale, tau), 1e-300)
     coarse = 2 * spacing > RESOLVED * width
@@ -77,7 +78,8 @@ def find_own_coarseness(
         m, t = (np.broadcast_to(a, out.shape)[look] for a in (mu, tau))
         i = np.broadcast_to(study, out.shape)[look]
         at, width = find_peak(tables, m, t, i)
-        out[look] = tables.spacing_at(at, i) * np.where(coarse[look], 1.0, _SKEWED) / width
+        leaning = 1.0 if domain is None else _LEANING
+        out[look] = tables.spacing_at(at, i) * np.where(coarse[look], leaning, _SKEWED) / width
     return out
 
 

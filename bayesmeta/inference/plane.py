@@ -133,8 +133,9 @@ class Surface:
 
     @property
     def mass(self) -> FloatArray:
-        """Posterior mass of each node, (tau, mu)."""
-        out: FloatArray = np.exp(self.log_mass)
+        """Posterior mass of each node, (tau, mu); rounding of the evidence divided out."""
+        mass = np.exp(self.log_mass)
+        out: FloatArray = mass / mass.sum()
         return out
 
 

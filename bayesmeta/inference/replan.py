@@ -71,11 +71,12 @@ def fit_range(
     last = points - 1 - keep[:, ::-1].argmax(axis=1)
     width, step = high - low, (high - low) / (points - 1)
     matters = height.max(axis=1) > -15  # rows of less mass need no good resolution
-    few = matters & ((last - first + 1) < 0.45 * points)
     at_low = (height[:, 0] > -edge) & (low > lowest)
     at_high = (height[:, -1] > -edge) & (high < highest)
-    new_low = np.where(few & ~at_low, low + step * np.maximum(first - 2, 0), low)
-    new_high = np.where(few & ~at_high, low + step * np.minimum(last + 2, points - 1), high)
+    # no end is cut while the other has yet to find the peak: the range would shrink towards it
+    few = matters & ((last - first + 1) < 0.45 * points) & ~(at_low | at_high)
+    new_low = np.where(few, low + step * np.maximum(first - 2, 0), low)
+    new_high = np.where(few, low + step * np.minimum(last + 2, points - 1), high)
     more_low, more_high = (
         np.clip(
             1.2 * step * (end + drop) / np.maximum(inner - end, 1e-3), 0.05 * width, 0.4 * width
