@@ -79,7 +79,8 @@ def find_own_coarseness(
         i = np.broadcast_to(study, out.shape)[look]
         at, width = find_peak(tables, m, t, i)
         leaning = 1.0 if domain is None else _LEANING
-        out[look] = tables.spacing_at(at, i) * np.where(coarse[look], leaning, _SKEWED) / width
+        crowded = tables.step[i] / tables.lines.take(i).slopes(at)[0]  # nodes resolve a break
+        out[look] = crowded * np.where(coarse[look], leaning, _SKEWED) / width
     return out
 
 
