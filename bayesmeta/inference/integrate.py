@@ -21,11 +21,13 @@ from functools import partial
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.far_peaks import find_far, sum_far
 from bayesmeta.inference.graded_nodes import sum_graded
 from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_own_coarseness
 from bayesmeta.inference.shared_nodes import share_nodes, sum_shared
 from bayesmeta.inference.sums import (
     FINE_RULE,
+    FINEST_RULE,
     RULE,
     SMALL_RULE,
     Logs,
@@ -66,12 +68,18 @@ class StudyIntegral:
 
     @classmethod
     def build(
-        cls, bound: BoundModel, mu: FloatArray, tau: FloatArray, *, allowed: float | None = None
+        cls,
+        bound: BoundModel,
+        mu: FloatArray,
+        tau: FloatArray,
+        *,
+        allowed: float | None = None,
+        halved: int = 0,
     ) -> "StudyIntegral":
         """Tabulate log g_i where the integrand should matter for the pairs mu, tau (pair,).
 
         Where the studies belong to different data sets, mu and tau are (pair, study), and `allowed`
-        is the error of one table.
+        is the error of one table. The usual step of all nodes is halved `halved` times.
 
         Where it should is taken from a normal approximation with room to spare; `Sums.leak` tells
         whether it was enough, and `extend` mends it.
@@ -101,11 +109,15 @@ class StudyIntegral:
             spread = np.where(vanishing, 1.3 * width, tau)
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(center + side * (np.maximum(furthest, 0.0) + 0.5 * scale))
-        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed))
+        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed, halved=halved))
 
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
         return replace(self, tables=extend(self.bound, self.tables, short))
+
+    def refine(self, mu: FloatArray, tau: FloatArray) -> "StudyIntegral":
+        """Give the sums over nodes half as far apart, for the pairs mu, tau (pair,)."""
+        return StudyIntegral.build(self.bound, mu, tau, halved=self.tables.halved + 1)
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """Log L_i at pairs: mu, tau (...) -> (..., study); the tables grow where they must."""
@@ -133,17 +145,27 @@ class StudyIntegral:
     def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
         """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
         tables = self.tables
+        halved = tables.halved
         log_l = np.full((len(mu), len(tables.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
         shared = np.zeros(len(mu), dtype=bool)
-        if self._shares_nodes:
+        if self._shares_nodes and not halved:
             vanishes = self.bound.model.likelihood.vanishes(self.bound.data)
             lopsided = np.flatnonzero(~vanishes.all(axis=1))
             rows = share_nodes(tables, mu, tau, lopsided=lopsided, check=check)
             sum_shared(tables, mu, rows, log_l, leak)
             for row in rows:
                 shared[row.pairs] = True
-        graded = sum_graded(tables, mu, tau, log_l, leak, check=check)
+        graded = sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
+        if hasattr(self.bound.model.likelihood, "tail_orders"):
+            far = find_far(tables, mu, tau)
+            pair, study = np.nonzero(far)
+            if len(pair):
+                rule, stride = (FINE_RULE, 1) if check else (RULE, 2)
+                log_l[pair, study], leak[pair, study] = sum_far(
+                    tables, mu[pair], tau[pair], study, rule=rule, stride=stride
+                )
+            graded = graded | far
         left = np.flatnonzero(~(shared | graded.all(axis=1)))
         narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
         if len(left):
@@ -160,8 +182,11 @@ class StudyIntegral:
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
         about = narrow & ~finer
         tiny = tau[:, None] < 0.05 * tables.scale
-        by_rule = sum_about_peak if check else sum_about_mu
-        few, many = (FINE_RULE, FINE_RULE) if check else (SMALL_RULE, RULE)
+        fine = check or halved > 0
+        by_rule = sum_about_peak if fine else sum_about_mu
+        few, many = (FINE_RULE, FINE_RULE) if fine else (SMALL_RULE, RULE)
+        if check and halved:
+            few, many = FINEST_RULE, FINEST_RULE
         for where, summed in (
             (finer | lost, sum_all_nodes),
             (about & ~tiny, partial(sum_about_peak, rule=many)),

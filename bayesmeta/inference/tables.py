@@ -41,6 +41,8 @@ class Tables:
         Coefficients of the degree-7 spline through the table about the middle of each interval.
     error, allowed : float
         Largest error of the spline between the nodes, and the largest that was allowed.
+    halved : int
+        How often the usual step was halved.
     """
 
     center: FloatArray
@@ -52,6 +54,7 @@ class Tables:
     taylor: FloatArray
     error: float
     allowed: float
+    halved: int = 0
 
     @property
     def last(self) -> FloatArray:
@@ -140,11 +143,17 @@ class Tables:
 
 
 def tabulate(
-    bound: BoundModel, low: FloatArray, high: FloatArray, *, allowed: float | None = None
+    bound: BoundModel,
+    low: FloatArray,
+    high: FloatArray,
+    *,
+    allowed: float | None = None,
+    halved: int = 0,
 ) -> Tables:
     """Tabulate log g between theta = low and high (study,), or the bounds of the measure.
 
-    `allowed` is the error of one table's spline; a larger one is met with fewer nodes.
+    `allowed` is the error of one table's spline; a larger one is met with fewer nodes. The usual
+    step is halved `halved` times.
 
     Raises
     ------
@@ -153,7 +162,8 @@ def tabulate(
     """
     lines = TableMap.of(bound.data)
     ends = lines.line(low), lines.line(high)
-    return _tabulate(bound, lines, *ends, allowed=allowed or _ERROR / len(bound.studies))
+    allowed = allowed or _ERROR / len(bound.studies)
+    return _tabulate(bound, lines, *ends, allowed=allowed, halved=halved)
 
 
 def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
@@ -162,11 +172,17 @@ def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
     more = np.minimum(0.3 * (last - first), TABLE_BEND)  # about three times as far, at most
     first = np.where(short[:, 0], first - more, first)
     last = np.where(short[:, 1], last + more, last)
-    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed)
+    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed, halved=tables.halved)
 
 
 def _tabulate(
-    bound: BoundModel, lines: TableMap, first: FloatArray, last: FloatArray, *, allowed: float
+    bound: BoundModel,
+    lines: TableMap,
+    first: FloatArray,
+    last: FloatArray,
+    *,
+    allowed: float,
+    halved: int,
 ) -> Tables:
     center, scale = bound.data.y, bound.data.se
     column = lines.take(np.arange(len(center))[:, None])
@@ -174,7 +190,7 @@ def _tabulate(
     if ends is not None:  # not beyond the bounds of the measure
         low, high = lines.line(ends.T)
         first, last = np.maximum(first, low), np.minimum(last, high)
-    step = _STEP if allowed <= _ERROR else 2 * _STEP
+    step = (_STEP if allowed <= _ERROR else 2 * _STEP) / 2**halved
     error = np.inf
     for _ in range(_FINEST):
         half = int(np.ceil((last - first).max() / (2 * step)))
@@ -200,6 +216,7 @@ def _tabulate(
                 taylor=taylor,
                 error=error,
                 allowed=allowed,
+                halved=halved,
             )
         step *= 0.7
     raise AccuracyError(
