@@ -142,7 +142,7 @@ def _counts(measure: str) -> Callable[[Generator, FloatArray, FloatArray, FloatA
 def _risk_differences(
     rng: Generator, theta: FloatArray, size: FloatArray, level: FloatArray
 ) -> Columns:
-    """Counts of risks that differ by tanh(theta), at controls' risks drawn as for ratios."""
+    """Draw counts of risks that differ by about tanh(theta)."""
     difference = 0.98 * np.tanh(theta)
     control = expit(level) * (1 - np.abs(difference)) + np.maximum(-difference, 0)
     other = np.clip(np.round(size * 10 ** rng.uniform(-0.5, 0.5, len(size))), 1, 1e6)
