@@ -302,7 +302,7 @@ def _measure_error(
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
     check = _choose_pairs(mass)
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
-    weight = np.minimum(1.0, 2 * amplify * _tail_shares(mass, plane, tails)[check])
+    weight = _weigh_errors(mass, plane, tails, amplify)[check]
     inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
@@ -310,24 +310,25 @@ def _measure_error(
     return errors[0], errors[1], cut, inside + surface.leak + rounding
 
 
-def _tail_shares(mass: FloatArray, plane: Plane, tails: TailOrder) -> FloatArray:
-    """Share of all that lies at nodes of no more mass than each, (tau * mu,).
+def _weigh_errors(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -> FloatArray:
+    """Weight with which a relative error of the posterior at each node counts, (tau * mu,).
 
-    Of the mass, and of what the nodes add to the second moments that exist; the larger.
+    About the share of all that lies at nodes of no more than this one has: of the mass, times what
+    quantiles amplify it by, and of each second moment that exists; the largest, 1 at most.
     """
-    terms = [mass]
+    terms = [(amplify, mass)]
     if tails.has_moment(2, of_mu=True):
-        terms.append(mass * (plane.mu - (mass * plane.mu).sum()) ** 2)
+        terms.append((1.0, mass * (plane.mu - (mass * plane.mu).sum()) ** 2))
     if tails.highest_moment:
-        terms.append(mass * plane.tau[:, None] ** tails.highest_moment)
+        terms.append((1.0, mass * plane.tau[:, None] ** tails.highest_moment))
     out = np.zeros(mass.size)
-    for term in terms:
+    for times, term in terms:
         flat = term.reshape(-1)
         order = np.argsort(flat)
         shares = np.empty_like(flat)
         shares[order] = np.cumsum(flat[order]) / max(flat.sum(), 1e-300)
-        out = np.maximum(out, shares)
-    return out
+        out = np.maximum(out, 2 * times * shares)
+    return np.minimum(out, 1.0)
 
 
 def _choose_pairs(mass: FloatArray) -> IndexArray:
