@@ -91,22 +91,33 @@ class Tables:
     def reach(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Log g of the given studies at theta, and how many steps beyond the table theta is."""
         c, u, beyond = self._locate(theta, study)
-        f: FloatArray = c[..., 7]
-        for power in range(6, -1, -1):
-            f = f * u + c[..., power]
+        f = c[..., 7] * u
+        for power in range(6, 0, -1):  # in place: the arrays are large
+            f += c[..., power]
+            f *= u
+        f += c[..., 0]
         if beyond.any():
-            f = f + beyond * _derivative(c, u)
+            f += beyond * _derivatives(c, u)[0]
         return f, beyond
 
     def slopes(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """First and second derivatives of log g in theta."""
         c, u, beyond = self._locate(theta, study)
-        d1, d2 = _derivative(c, u), np.zeros_like(u)
-        for power in range(7, 1, -1):
-            d2 = d2 * u + power * (power - 1) * c[..., power]
-        d2 = np.where(beyond == 0, d2, 0.0)
+        d1, d2 = _derivatives(c, u)
+        if beyond.any():
+            d2[beyond != 0] = 0.0
         rise, bend = (d / self.step[study] for d in self.lines.take(study).slopes(theta))
         return d1 * rise, d2 * rise**2 + d1 * bend
+
+    def sharpest(self) -> FloatArray:
+        """Largest -(log g)'' of each study in theta at the middles of its intervals, (study,)."""
+        study = np.arange(len(self.center))[:, None]
+        middle = np.arange(self.log_g.shape[1] - 1) + 0.5
+        theta = self._theta(self.first[:, None] + self.step[:, None] * middle)
+        rise, bend = (d / self.step[:, None] for d in self.lines.take(study).slopes(theta))
+        c = self.taylor.reshape(*theta.shape, -1)
+        out: FloatArray = -(2 * c[..., 2] * rise**2 + c[..., 1] * bend).min(axis=1)
+        return out
 
     def steps(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Where theta lies in the tables of the studies, in steps from their first nodes."""
@@ -135,8 +146,10 @@ class Tables:
         inside = np.clip(steps, 0, intervals)
         interval = np.minimum(inside.astype(np.intp), intervals - 1)
         return (
-            self.taylor[study * intervals + interval], inside - interval - 0.5, steps - inside
-        )  # fmt: skip
+            self.taylor.take(study * intervals + interval, axis=0),  # much faster than by index
+            inside - interval - 0.5,
+            steps - inside,
+        )
 
 
 def tabulate(
@@ -208,12 +221,21 @@ def _tabulate(
     )
 
 
-def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
-    """Differentiate a polynomial with coefficients c (..., 8) at u."""
-    d = np.zeros_like(u)
-    for power in range(7, 0, -1):
-        d = d * u + power * c[..., power]
-    return d
+def _derivatives(c: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """First and second derivatives of a polynomial with coefficients c (..., 8) at u.
+
+    By repeated synthetic division, in place.
+    """
+    f, d1, half_d2 = c[..., 7].copy(), np.zeros_like(u), np.zeros_like(u)
+    for power in range(6, -1, -1):
+        half_d2 *= u
+        half_d2 += d1
+        d1 *= u
+        d1 += f
+        f *= u
+        f += c[..., power]
+    half_d2 *= 2
+    return d1, half_d2
 
 
 def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float, float]:
