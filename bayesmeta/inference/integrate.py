@@ -135,26 +135,22 @@ class StudyIntegral:
         tables = self.tables
         log_l = np.full((len(mu), len(tables.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
-        shared = np.zeros(len(mu), dtype=bool)
+        done = np.zeros(log_l.shape, dtype=bool)
         if self._shares_nodes:
-            vanishes = self.bound.model.likelihood.vanishes(self.bound.data)
-            lopsided = np.flatnonzero(~vanishes.all(axis=1))
-            rows = share_nodes(tables, mu, tau, lopsided=lopsided, check=check)
-            sum_shared(tables, mu, rows, log_l, leak)
-            for row in rows:
-                shared[row.pairs] = True
-        graded = sum_graded(tables, mu, tau, log_l, leak, check=check)
-        left = np.flatnonzero(~(shared | graded.all(axis=1)))
+            nodes = share_nodes(tables, mu, tau, lopsided=self._lopsided, check=check)
+            done |= sum_shared(tables, mu, nodes, log_l, leak)
+        done |= sum_graded(tables, mu, tau, log_l, leak, check=check)
+        left = np.flatnonzero(~done.all(axis=1))
         narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
         if len(left):
             coarseness = find_coarseness(tables, mu[left], tau[left])
-            narrow[left] = (2 * coarseness > RESOLVED) & ~graded[left]
+            narrow[left] = (2 * coarseness > RESOLVED) & ~done[left]
             finer[left] = narrow[left] & (coarseness <= RESOLVED)
-        wide = left[~narrow[left].all(axis=1)]
+        wide = left[~(narrow | done)[left].all(axis=1)]
         if len(wide):
             stride = 1 if check else 2
             by_nodes = sum_nodes(tables, mu[wide], tau[wide], stride=stride)
-            pair, study = np.nonzero(~graded[wide])
+            pair, study = np.nonzero(~done[wide])
             for out, found in zip((log_l, leak), by_nodes, strict=True):
                 out[wide[pair], study] = found[pair, study]
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
@@ -194,10 +190,19 @@ class StudyIntegral:
     def _shares_nodes(self) -> bool:
         """Even nodes fit all studies: no likelihood bends more sharply than its normal width shows.
 
-        One of t form does, and so does a binomial one of two risks near no effect (but for OR).
+        One of t form does, and so does a binomial one of two risks near no effect, but for OR, and
+        for RR where the data have no break.
         """
-        powers = hasattr(self.bound.model.likelihood, "tail_orders")
-        return not powers and getattr(self.bound.data, "measure", "OR") == "OR"
+        data, powers = self.bound.data, hasattr(self.bound.model.likelihood, "tail_orders")
+        smooth = getattr(data, "measure", "OR") in ("OR", "RR") and not getattr(data, "breaks", ())
+        return not powers and smooth
+
+    @property
+    def _lopsided(self) -> IndexArray:
+        """Studies that no normal approximation describes: g ends flat, or a cell is empty."""
+        vanishes = self.bound.model.likelihood.vanishes(self.bound.data)
+        empty = getattr(self.bound.data, "cells", np.ones((1, 1))).min(axis=0) < 1
+        return np.flatnonzero(~vanishes.all(axis=1) | empty)
 
     def error(
         self, mu: FloatArray, tau: FloatArray, weight: FloatArray, total: FloatArray
