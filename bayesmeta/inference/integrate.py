@@ -35,6 +35,7 @@ from bayesmeta.inference.sums import (
     sum_nodes,
 )
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables, extend, tabulate
+from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
@@ -137,7 +138,10 @@ class StudyIntegral:
         leak = np.zeros((*log_l.shape, 2))
         done = np.zeros(log_l.shape, dtype=bool)
         if self._shares_nodes:
-            nodes = share_nodes(tables, mu, tau, lopsided=self._lopsided, check=check)
+            counts = not isinstance(self.bound.data, NormalData)
+            nodes = share_nodes(
+                tables, mu, tau, lopsided=self._lopsided, counts=counts, check=check
+            )
             done |= sum_shared(tables, mu, nodes, log_l, leak)
         done |= sum_graded(tables, mu, tau, log_l, leak, check=check)
         left = np.flatnonzero(~done.all(axis=1))

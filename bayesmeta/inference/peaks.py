@@ -76,7 +76,8 @@ def find_own_coarseness(
     sharpest = _MARGIN * np.maximum(tables.sharpest(), 0.0)[study]
     narrowest = tau / np.sqrt(1 + tau2 * sharpest) / _SKEWED
     bends = (2 * spacing > RESOLVED * narrowest) & (spacing <= RESOLVED * width) & ~(coarse & wide)
-    m, t, i = (np.broadcast_to(a, out.shape) for a in (mu, tau, study))
+    m, t = (np.broadcast_to(a, out.shape) for a in (mu, tau))
+    i = np.broadcast_to(study, out.shape)
     if bends.any():
         bend = tables.slopes(peak[bends], i[bends])[1]
         bent = t[bends] / np.sqrt(np.maximum(1 - t[bends] ** 2 * bend, 1.0)) / _SKEWED

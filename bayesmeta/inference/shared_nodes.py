@@ -17,6 +17,7 @@ from bayesmeta.scales import FloatArray
 
 _PAIRS = 16  # of one tau, from which its sums are a matrix product
 _BEND = 0.6  # of a study with a zero cell: its g is analytic for imaginary parts below pi / 2
+_BEND_OF_COUNTS = 1.0  # of any study of counts: below pi
 _MOST = 1000  # nodes of one tau
 _TOGETHER = 2000  # nodes tabulated at once
 _NO_LEAK = 1e-18  # share of a sum that a table's end need not be asked for
@@ -63,7 +64,13 @@ class SharedNodes:
 
 
 def share_nodes(
-    tables: Tables, mu: FloatArray, tau: FloatArray, *, lopsided: IndexArray, check: bool
+    tables: Tables,
+    mu: FloatArray,
+    tau: FloatArray,
+    *,
+    lopsided: IndexArray,
+    counts: bool,
+    check: bool,
 ) -> SharedNodes:
     """Choose the nodes for values of tau that have many pairs, where they cost less than others.
 
@@ -77,19 +84,20 @@ def share_nodes(
     mu, tau : (pair,)
     lopsided : (index,)
         Studies that no normal approximation describes, such as those with a zero cell.
+    counts : bool
+        Theta is a log ratio of risks or rates, so that g is not analytic far from the real line.
     check : bool
         Take half the step, and any number of pairs.
     """
     order = np.argsort(tau, kind="stable")
     values, begin, count = np.unique(tau[order], return_index=True, return_counts=True)
     many = np.flatnonzero((count >= _PAIRS) | check)
-    values, low, high = (
-        values[many],
-        *(f.reduceat(mu[order], begin)[many] if len(many) else many for f in (np.minimum, np.maximum)),
-    )
+    low, high = (f.reduceat(mu[order], begin)[many] for f in (np.minimum, np.maximum))
+    values = values[many]
     order = np.concatenate([order[begin[i] : begin[i] + count[i]] for i in many] or [order[:0]])
     begin = np.concatenate([[0], np.cumsum(count[many])])
     low, high, width = _find_windows(tables, low, high, values, lopsided)
+    width = np.minimum(width, _BEND_OF_COUNTS) if counts else width
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         step = 2.0 ** np.floor(np.log2(RESOLVED * width))
         step = step / 2 if check else step
@@ -180,7 +188,7 @@ def sum_shared(
     done = np.zeros(log_l.shape, dtype=bool)
     if not nodes.rows:
         return done
-    top = tables.log_g.max(axis=1)
+    top, rates = tables.log_g.max(axis=1), _rates(nodes)
     total = np.full((len(nodes.pairs), len(top)), np.nan)
     for group in _group_rows(nodes.rows):
         first, last = min(row.first for row in group), max(row.last for row in group)
@@ -188,7 +196,7 @@ def sum_shared(
         studies = np.unique(np.concatenate([row.studies for row in group]))
         g = np.exp(np.minimum(tables.value(theta[:, None], studies) - top[studies], 1.0))
         for row in group:
-            part, rate = slice(row.first - first, row.last - first + 1), _rate(nodes.tau[row.value])
+            part, rate = slice(row.first - first, row.last - first + 1), rates[row.value]
             pairs = slice(nodes.begin[row.value], nodes.begin[row.value + 1])
             kernel = theta[part] * rate - (mu[nodes.pairs[pairs]] * rate)[:, None]
             kernel *= kernel
@@ -204,9 +212,10 @@ def sum_shared(
     return done
 
 
-def _rate[T: (float, FloatArray)](tau: T) -> T:
-    """Square root of what multiplies squared distances in the exponent of a normal density."""
-    return np.sqrt(0.5) / tau
+def _rates(nodes: SharedNodes) -> FloatArray:
+    """Square roots of what multiplies squared distances in the normal density, (value,)."""
+    out: FloatArray = np.sqrt(0.5) / np.maximum(nodes.tau, 1e-300)
+    return out
 
 
 def _take_logs(
@@ -220,7 +229,7 @@ def _take_logs(
     """Take logs of the sums (index, study), and what the tables' ends lose."""
     top, ends = tables.log_g.max(axis=1), tables.ends
     log_end = tables.nodes(1)[1][:, [0, -1]] - top[:, None]  # (study, 2)
-    begin, step, m, rate = nodes.begin, nodes.step, mu[nodes.pairs], _rate(nodes.tau)
+    begin, step, m, rate = nodes.begin, nodes.step, mu[nodes.pairs], _rates(nodes)
     low, high = (f.reduceat(m, begin[:-1])[:, None, None] for f in (np.minimum, np.maximum))
     gap = np.maximum(np.maximum(low - ends, ends - high), 0.0)  # (value, study, 2)
     total[total < UNDERFLOW] = 0.0
