@@ -35,8 +35,10 @@ class Tables:
         The studies' maps between theta and x.
     first, step : (study,)
         First node and spacing of the table in x.
-    log_g : (study, node)
+    theta, log_g : (study, node)
         The table; an odd number of nodes.
+    log_spacing : (study, node)
+        Log of the distance of the nodes in theta.
     taylor : (study * interval, 8)
         Coefficients of the degree-7 spline through the table about the middle of each interval.
     error, allowed : float
@@ -48,7 +50,9 @@ class Tables:
     lines: TableMap
     first: FloatArray
     step: FloatArray
+    theta: FloatArray
     log_g: FloatArray
+    log_spacing: FloatArray
     taylor: FloatArray
     error: float
     allowed: float
@@ -62,7 +66,7 @@ class Tables:
     @property
     def ends(self) -> FloatArray:
         """First and last theta of each table, (study, 2)."""
-        return self._theta(np.stack([self.first, self.last], axis=1))
+        return self.theta[:, [0, -1]]
 
     def spacing_at(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Distance of the nodes of the given studies at theta, but for their crowding."""
@@ -71,11 +75,8 @@ class Tables:
 
     def nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
         """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
-        x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
-        theta = self._theta(x)
-        study = np.arange(len(self.center))[:, None]
-        rise = self.lines.take(study).slopes(theta)[0]
-        return theta, self.log_g[:, ::stride] + np.log(stride * self.step[:, None] / rise)
+        part = np.s_[:, ::stride]
+        return self.theta[part], self.log_g[part] + self.log_spacing[part] + np.log(stride)
 
     def between(self, steps: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Theta at positions in steps from the first node, and log(g dtheta) there, (pair,)."""
@@ -110,10 +111,9 @@ class Tables:
         return d1 * rise, d2 * rise**2 + d1 * bend
 
     def sharpest(self) -> FloatArray:
-        """Largest -(log g)'' of each study in theta at the middles of its intervals, (study,)."""
+        """Largest -(log g)'' of each study in theta in the middle of its intervals, (study,)."""
         study = np.arange(len(self.center))[:, None]
-        middle = np.arange(self.log_g.shape[1] - 1) + 0.5
-        theta = self._theta(self.first[:, None] + self.step[:, None] * middle)
+        theta = 0.5 * (self.theta[:, 1:] + self.theta[:, :-1])
         rise, bend = (d / self.step[:, None] for d in self.lines.take(study).slopes(theta))
         c = self.taylor.reshape(*theta.shape, -1)
         out: FloatArray = -(2 * c[..., 2] * rise**2 + c[..., 1] * bend).min(axis=1)
@@ -129,9 +129,6 @@ class Tables:
         """Log g at theta (study, node), and whether it is beyond the table."""
         value, beyond = self.reach(theta, np.arange(len(theta))[:, None])
         return value, beyond != 0
-
-    def _theta(self, x: FloatArray) -> FloatArray:
-        return self.lines.take(np.arange(len(self.center))[:, None]).point(x)
 
     def _locate(
         self, theta: FloatArray, study: IndexArray
@@ -209,7 +206,9 @@ def _tabulate(
                 lines=lines,
                 first=first,
                 step=spacing,
+                theta=theta,
                 log_g=log_g,
+                log_spacing=np.log(spacing[:, None] / column.slopes(theta)[0]),
                 taylor=taylor,
                 error=error,
                 allowed=allowed,
