@@ -3,7 +3,7 @@
 L_i(mu, tau) is the integral of g_i(theta) N(theta | mu, tau^2). log g_i is tabulated once on the
 study's own nodes (`tables`), and every pair (mu, tau) is then a sum over
 
-- even nodes that all studies share, where many pairs have one tau (`shared_nodes`), or such that
+- even nodes that studies share, where many pairs have one tau (`shared_nodes`), or such that
   crowd at a point where likelihoods may bend sharply (`graded_nodes`),
 - the study's own nodes, where they resolve the peak of the integrand (tau comparable with the
   study's standard error or larger), or
@@ -35,7 +35,6 @@ from bayesmeta.inference.sums import (
     sum_nodes,
 )
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables, extend, tabulate
-from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
@@ -138,7 +137,7 @@ class StudyIntegral:
         leak = np.zeros((*log_l.shape, 2))
         done = np.zeros(log_l.shape, dtype=bool)
         if self._shares_nodes:
-            counts = not isinstance(self.bound.data, NormalData)
+            counts = hasattr(self.bound.data, "events_treated")
             nodes = share_nodes(
                 tables, mu, tau, lopsided=self._lopsided, counts=counts, check=check
             )

@@ -85,7 +85,8 @@ def share_nodes(
     lopsided : (index,)
         Studies that no normal approximation describes, such as those with a zero cell.
     counts : bool
-        Theta is a log ratio of risks or rates, so that g is not analytic far from the real line.
+        Theta is a log ratio of risks or rates, so that g is not analytic far from the real line. Of
+        other data all studies share the same nodes, which may lie beyond their tables.
     check : bool
         Take half the step, and any number of pairs.
     """
@@ -97,11 +98,14 @@ def share_nodes(
     order = np.concatenate([order[begin[i] : begin[i] + count[i]] for i in many] or [order[:0]])
     begin = np.concatenate([[0], np.cumsum(count[many])])
     low, high, width = _find_windows(tables, low, high, values, lopsided)
-    width = np.minimum(width, _BEND_OF_COUNTS) if counts else width
+    if counts:
+        width = np.minimum(width, _BEND_OF_COUNTS)
+        low, high = (np.clip(end, *tables.ends.T) for end in (low, high))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         step = 2.0 ** np.floor(np.log2(RESOLVED * width))
         step = step / 2 if check else step
         coarser = np.log2(step / step.min(axis=1, initial=np.inf, keepdims=True)) // _COARSER
+    coarser = coarser if counts else 0 * coarser
     shared, rows = np.full(step.shape, np.nan), []
     for level in np.unique(coarser[np.isfinite(coarser)]):
         inside = coarser == level
@@ -113,7 +117,8 @@ def share_nodes(
             exact = np.maximum(np.abs(first), np.abs(last)) < 1e12  # theta is a multiple of step
             nodes = last - first + 1
         chosen = inside.any(axis=1) & exact & (nodes < _MOST)
-        chosen &= _is_cheap(tables, values, width, inside, nodes, np.diff(begin), check=check)
+        cheap = _is_cheap(tables, values, width, inside, nodes, np.diff(begin), check=check)
+        chosen &= cheap | (check and not counts)
         shared = np.where(inside & chosen[:, None], finest[:, None], shared)
         rows += [
             SharedRow(
@@ -149,8 +154,7 @@ def _find_windows(
             width[value, study] = np.minimum(width[value, study], np.minimum(own, _BEND))
     below = np.minimum(below, (low - 8.5 * tau)[:, None])
     above = np.maximum(above, (high + 8.5 * tau)[:, None])
-    ends = tables.ends
-    return np.clip(below, *ends.T), np.clip(above, *ends.T), width
+    return below, above, width
 
 
 def _is_cheap(
