@@ -3,7 +3,7 @@
 L_i(mu, tau) is the integral of g_i(theta) N(theta | mu, tau^2). log g_i is tabulated once on the
 study's own nodes (`tables`), and every pair (mu, tau) is then a sum over
 
-- even nodes that all studies share, where many pairs have one tau (`shared_nodes`), or such that
+- even nodes that studies share, where many pairs have one tau (`shared_nodes`), or such that
   crowd at a point where likelihoods may bend sharply (`graded_nodes`),
 - the study's own nodes, where they resolve the peak of the integrand (tau comparable with the
   study's standard error or larger), or
@@ -148,15 +148,14 @@ class StudyIntegral:
         halved = tables.halved
         log_l = np.full((len(mu), len(tables.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
-        shared = np.zeros(len(mu), dtype=bool)
+        done = np.zeros(log_l.shape, dtype=bool)
         if self._shares_nodes and not halved:
-            vanishes = self.bound.model.likelihood.vanishes(self.bound.data)
-            lopsided = np.flatnonzero(~vanishes.all(axis=1))
-            rows = share_nodes(tables, mu, tau, lopsided=lopsided, check=check)
-            sum_shared(tables, mu, rows, log_l, leak)
-            for row in rows:
-                shared[row.pairs] = True
-        graded = sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
+            counts = hasattr(self.bound.data, "events_treated")
+            nodes = share_nodes(
+                tables, mu, tau, lopsided=self._lopsided, counts=counts, check=check
+            )
+            done |= sum_shared(tables, mu, nodes, log_l, leak)
+        done |= sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
         if hasattr(self.bound.model.likelihood, "tail_orders"):
             far = find_far(tables, mu, tau)
             pair, study = np.nonzero(far)
@@ -165,18 +164,18 @@ class StudyIntegral:
                 log_l[pair, study], leak[pair, study] = sum_far(
                     tables, mu[pair], tau[pair], study, rule=rule, stride=stride
                 )
-            graded = graded | far
-        left = np.flatnonzero(~(shared | graded.all(axis=1)))
+            done |= far
+        left = np.flatnonzero(~done.all(axis=1))
         narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
         if len(left):
             coarseness = find_coarseness(tables, mu[left], tau[left])
-            narrow[left] = (2 * coarseness > RESOLVED) & ~graded[left]
+            narrow[left] = (2 * coarseness > RESOLVED) & ~done[left]
             finer[left] = narrow[left] & (coarseness <= RESOLVED)
-        wide = left[~narrow[left].all(axis=1)]
+        wide = left[~(narrow | done)[left].all(axis=1)]
         if len(wide):
             stride = 1 if check else 2
             by_nodes = sum_nodes(tables, mu[wide], tau[wide], stride=stride)
-            pair, study = np.nonzero(~graded[wide])
+            pair, study = np.nonzero(~done[wide])
             for out, found in zip((log_l, leak), by_nodes, strict=True):
                 out[wide[pair], study] = found[pair, study]
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
@@ -219,10 +218,19 @@ class StudyIntegral:
     def _shares_nodes(self) -> bool:
         """Even nodes fit all studies: no likelihood bends more sharply than its normal width shows.
 
-        One of t form does, and so does a binomial one of two risks near no effect (but for OR).
+        One of t form does, and so does a binomial one of two risks near no effect, but for OR, and
+        for RR where the data have no break.
         """
-        powers = hasattr(self.bound.model.likelihood, "tail_orders")
-        return not powers and getattr(self.bound.data, "measure", "OR") == "OR"
+        data, powers = self.bound.data, hasattr(self.bound.model.likelihood, "tail_orders")
+        smooth = getattr(data, "measure", "OR") in ("OR", "RR") and not getattr(data, "breaks", ())
+        return not powers and smooth
+
+    @property
+    def _lopsided(self) -> IndexArray:
+        """Studies that no normal approximation describes: g ends flat, or a cell is empty."""
+        vanishes = self.bound.model.likelihood.vanishes(self.bound.data)
+        empty = getattr(self.bound.data, "cells", np.ones((1, 1))).min(axis=0) < 1
+        return np.flatnonzero(~vanishes.all(axis=1) | empty)
 
     def error(
         self, mu: FloatArray, tau: FloatArray, weight: FloatArray, total: FloatArray
@@ -230,7 +238,9 @@ class StudyIntegral:
         """Largest error of `total` (pair,), the log-likelihood of all studies, measured.
 
         The sums are repeated by finer rules, and count with `weight` (pair,); the error of the
-        interpolants is added.
+        interpolants is added. What is lost at the tables' ends is not counted here: rules differ by
+        as much there, and the mass of all pairs says what it matters.
         """
-        moved = np.abs(self.sum(mu, tau, check=True).total - total)
+        sums = self.sum(mu, tau, check=True)
+        moved = np.maximum(np.abs(sums.total - total) - 2 * sums.leak.sum(axis=(1, 2)), 0.0)
         return float((moved * weight).max()) + self.tables.error * len(self.tables.center)
