@@ -51,6 +51,8 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
     ------
     ModelError
         `filled` is of another measure.
+    NotEstimableError
+        A single study.
 
     Examples
     --------
@@ -66,7 +68,7 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
         raise ModelError(
             f"filled is of {filled.measure}, the effects are {measure.name}: give both of one"
         )
-    points = effect_points(effects)
+    points = effect_points(effects, "A funnel plot")
     y, se, centre = points.y, points.se, points.common
     more_y = np.empty(0) if filled is None else filled.filled_y
     more_se = np.empty(0) if filled is None else np.sqrt(filled.filled_v)

@@ -39,6 +39,11 @@ def galbraith(effects: Effects, *, ax: "Axes | None" = None) -> "Axes":
     Axes
         Both axes without unit but for the analysis scale; the right one on the natural scale.
 
+    Raises
+    ------
+    NotEstimableError
+        A single study.
+
     References
     ----------
     Galbraith (1988), Statistics in Medicine 7:889-894.
@@ -52,7 +57,7 @@ def galbraith(effects: Effects, *, ax: "Axes | None" = None) -> "Axes":
     """
     from matplotlib.ticker import FixedFormatter, FixedLocator
 
-    points = effect_points(effects)
+    points = effect_points(effects, "A radial plot")
     precision, z = 1 / points.se, points.y / points.se
     right = 1.08 * float(precision.max())
     at = np.array([*z, _Z, -_Z, points.common * right + _Z, points.common * right - _Z])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LABELS = 8  # at most
+_LONGEST = 30  # letters
 
 
 def label_points(
@@ -26,8 +27,9 @@ def label_points(
 ) -> None:
     """Write labels beside points where there is room: those in `order` come first.
 
-    At most eight are written; none lies on another, on a point, or outside the axes, whose limits
-    must be set before. A figure's layout may still move: sizes are those before it does.
+    At most eight are written, long ones cut; none lies on another, on a point, or outside the axes,
+    whose limits must be set before. A figure's layout may still move: sizes are those before it
+    does.
 
     Parameters
     ----------
@@ -50,7 +52,8 @@ def label_points(
     taken = list(np.column_stack([at[:, 0] - r, at[:, 1] - r, at[:, 0] + r, at[:, 1] + r]))
     size, written = SIZE - 1.5, 0
     for i in order:
-        width, height = text_width([labels[i]], size), 1.2 * size
+        told = shorten(labels[i])
+        width, height = text_width([told], size), 1.2 * size
         for side, up in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
             left = at[i, 0] + (_beside(side, width, float(r[i]) + 2))
             low = at[i, 1] - height / 2 + up * (0.5 * height + (0.7 if side else 1) * r[i] + 1)
@@ -59,7 +62,7 @@ def label_points(
             others = [other for j, other in enumerate(taken) if j != i]
             if inside and not any(_overlap(box, other) for other in others):
                 ax.annotate(
-                    labels[i], (float(x[i]), float(y[i])),
+                    told, (float(x[i]), float(y[i])),
                     (left - at[i, 0], low + height / 2 - at[i, 1]), textcoords="offset points",
                     va="center", size=size, color=INK, annotation_clip=False, path_effects=[halo],
                     parse_math=False, family=font_families(),
@@ -69,6 +72,17 @@ def label_points(
                 break
         if written == _LABELS:
             return
+
+
+def shorten(label: str) -> str:
+    """Cut a long name, so that it has room beside a point.
+
+    Examples
+    --------
+    >>> shorten("Hart 1977"), shorten("The international multicentre trial of 2004")
+    ('Hart 1977', 'The international multicentre…')
+    """
+    return label if len(label) <= _LONGEST else label[: _LONGEST - 1].rstrip() + "…"
 
 
 def _beside(side: int, width: float, gap: float) -> float:

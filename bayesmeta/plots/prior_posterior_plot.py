@@ -9,7 +9,7 @@ from bayesmeta.inference.marginals import Marginal, NormalMixture
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.model import Model, has_known_tau
 from bayesmeta.plots.effect_axis import set_effect_axis
-from bayesmeta.plots.style import BLUE, INK, add_legend, make_axes, tidy, widen
+from bayesmeta.plots.style import BLUE, INK, add_legend, make_axes, require_probability, tidy, widen
 from bayesmeta.priors import Fixed, Normal, Prior
 from bayesmeta.random_effects import NormalRandomEffects
 from bayesmeta.scales import FloatArray
@@ -66,7 +66,7 @@ def prior_posterior(
     Raises
     ------
     ModelError
-        An unknown parameter or study; a known parameter, which has no density.
+        An unknown parameter or study; a known parameter, which has no density; no level.
 
     Examples
     --------
@@ -77,6 +77,7 @@ def prior_posterior(
     >>> [line.get_label() for line in ax.lines]
     ['prior half_normal(0.5)', 'posterior']
     """
+    require_probability(level)
     row, name = _row_of(post, parameter, study), _WORDS[parameter]
     marginal: Marginal = getattr(post, parameter)
 
@@ -90,7 +91,7 @@ def prior_posterior(
     ax = make_axes() if ax is None else ax
     to_axis = _same if parameter == "tau" else measure.scale.to_natural
     if parameter == "tau":
-        ax.set_xlim(x[0], x[-1])
+        ax.set_xlim(0, x[-1])
         ax.set_xlabel(f"{name} ({measure.analysis_label})", color=INK)
     else:
         set_effect_axis(ax, measure, x[0], x[-1])

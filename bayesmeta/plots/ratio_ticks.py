@@ -3,6 +3,7 @@
 import numpy as np
 
 _PER_DECADE = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+_APART = 0.07  # least distance of two ticks, in lengths of the axis
 _STEPS = (0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
 
@@ -33,5 +34,16 @@ def ratio_ticks(low: float, high: float) -> list[float]:
         rounded = np.array([float(f"{tick:.6g}") for tick in scale])
         ticks = rounded[(rounded >= low * (1 - 1e-9)) & (rounded <= high * (1 + 1e-9))]
         if len(ticks) >= 5:
-            return [float(tick) for tick in ticks[:: -(-len(ticks) // 9)]]
+            return _thin([float(tick) for tick in ticks], _APART * np.log(high / low))
     return [float(f"{tick:.6g}") for tick in np.geomspace(low, high, 5)]
+
+
+def _thin(ticks: list[float], apart: float) -> list[float]:
+    """Take every second tick, or third and so on, so that none are near: 1 stays if it is there."""
+    step = -(-len(ticks) // 9)
+    while True:
+        start = ticks.index(1.0) % step if 1.0 in ticks else 0
+        kept = ticks[start::step]
+        if len(kept) < 3 or np.diff(np.log(kept)).min() >= apart:
+            return kept
+        step += 1

@@ -54,11 +54,11 @@ def risk_of_bias(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axes":
     from matplotlib.legend_handler import HandlerTuple
     from matplotlib.lines import Line2D
 
-    step = row_height(len(table.study)) / 72
+    step = row_height(table.study) / 72
     if ax is None:
         above = text_width(table.domain, SIZE) / 72
         ax = make_row_axes(table.study, width=max(1.5 * step * len(table.domain) + 0.3, 3.2),
-                           extra=above + 0.5)  # fmt: skip
+                           extra=above + 0.75)  # fmt: skip
     size = 10.5 if len(table.study) < 30 else 8.5
     for name, (colour, sign, _, _) in LOOKS.items():
         places = [(j, i) for i, row in enumerate(table.judgement) for j, one in enumerate(row)
