@@ -50,9 +50,13 @@ def response_over_time(
     Examples
     --------
     >>> import bayesmeta as bm
-    >>> import pandas as pd
-    >>> seen = pd.DataFrame({"time": [3, 6, 12], "events": [21, 19, 19], "n": [29, 25, 20]})
-    >>> ax = bm.plots.response_over_time(bm.read_responses(seen), unit="months")
+    >>> cohort = bm.load_frame("tani_2018_sle_cohort/single_arm")
+    >>> seen = cohort.query("category == 'response' and subgroup == 'all'").rename(
+    ...     columns={"event": "group", "xi": "events", "ni": "n"}
+    ... )
+    >>> seen["time"] = seen["timepoint"].str.removesuffix(" months")
+    >>> table = bm.read_responses(seen[["group", "time", "events", "n"]])
+    >>> ax = bm.plots.response_over_time(table, unit="months")
     >>> ax.get_xlabel()
     'time, months'
     """

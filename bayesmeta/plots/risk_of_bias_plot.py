@@ -43,7 +43,7 @@ def risk_of_bias(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axes":
     >>> import bayesmeta as bm
     >>> import pandas as pd
     >>> judged = pd.DataFrame({
-    ...     "study": ["Hart", "Bang", "Coetzee"],
+    ...     "study": ["Trial A", "Trial B", "Trial C"],
     ...     "randomisation": ["low", "some", "low"],
     ...     "missing data": ["high", "low", "unclear"],
     ... })

@@ -35,7 +35,7 @@ def risk_of_bias_summary(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axe
     >>> import bayesmeta as bm
     >>> import pandas as pd
     >>> judged = pd.DataFrame({
-    ...     "study": ["Hart", "Bang", "Coetzee"],
+    ...     "study": ["Trial A", "Trial B", "Trial C"],
     ...     "randomisation": ["low", "some", "low"],
     ...     "missing data": ["high", "low", "unclear"],
     ... })
