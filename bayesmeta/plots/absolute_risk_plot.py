@@ -39,11 +39,12 @@ def absolute_risk(
     Returns
     -------
     Axes
+        Risks from 0 to 1 on both.
 
     Raises
     ------
     ModelError
-        Another measure, or a range that is none.
+        Another measure, an unknown parameter, or a range or level that is none.
 
     Examples
     --------

@@ -28,6 +28,7 @@ def baujat(result: Baujat, *, ax: "Axes | None" = None) -> "Axes":
     Returns
     -------
     Axes
+        x squared Pearson residuals; y squared changes of the pooled effect in its standard errors.
 
     References
     ----------

@@ -28,7 +28,7 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
 
     The dashed lines hold 95% of studies if all have one true effect, the common-effect estimate
     (dotted). The shades tell the two-sided p-value of a study against no effect: white above 0.1,
-    then to 0.05, to 0.01 and below (Peters and others 2008, J Clin Epidemiol 61:991); studies
+    then to 0.05, to 0.01 and below (Peters and others 2008); studies
     missing from the shades have another reason than significance. Effects of one group have no such
     value, and no shades.
 
@@ -53,6 +53,10 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
         `filled` is of another measure.
     NotEstimableError
         A single study.
+
+    References
+    ----------
+    Peters and others (2008), Journal of Clinical Epidemiology 61:991-996.
 
     Examples
     --------

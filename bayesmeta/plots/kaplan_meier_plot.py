@@ -48,6 +48,17 @@ def kaplan_meier(
     Returns
     -------
     Axes
+        x time; y the probability, from 0 to 1.
+
+    Raises
+    ------
+    ModelError
+        A level that is no coverage.
+
+    References
+    ----------
+    Kaplan and Meier (1958), JASA 53:457-481; the interval, Kalbfleisch and Prentice (1980), 1.3;
+    the band, Horowitz and Manski (2000), JASA 95:77-84.
 
     Examples
     --------

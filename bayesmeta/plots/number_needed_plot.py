@@ -49,12 +49,12 @@ def number_needed(
     Returns
     -------
     Axes
-        y the risk difference in the direction of benefit.
+        x the risk, from 0 to 1; y the risk difference in the direction of benefit.
 
     Raises
     ------
     ModelError
-        Another measure, or a range or direction that is none.
+        Another measure, an unknown parameter, or a range, direction or level that is none.
 
     Examples
     --------

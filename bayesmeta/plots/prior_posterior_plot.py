@@ -62,6 +62,7 @@ def prior_posterior(
     Returns
     -------
     Axes
+        x natural scale, but tau on the analysis scale; y density per unit of the analysis scale.
 
     Raises
     ------

@@ -45,7 +45,16 @@ def response_over_time(
     Returns
     -------
     Axes
-        Groups lie side by side at each time.
+        x time, groups side by side at each; y the share, from 0 to 1.
+
+    Raises
+    ------
+    ModelError
+        A level that is no coverage.
+
+    References
+    ----------
+    Wilson (1927), JASA 22:209-212.
 
     Examples
     --------

@@ -39,7 +39,11 @@ def test_ticks_of_ratios_lie_within_the_axis_and_apart(middle, width):
 
 
 def test_no_effect_keeps_its_tick_where_others_go():
-    assert ratio_ticks(0.35, 1.25) == [0.4, 0.6, 0.8, 1.0, 1.2]
+    assert ratio_ticks(0.72, 2.9) == [1.0, 1.5, 2.0, 2.5]
+
+
+def test_ticks_far_from_1_are_round():
+    assert ratio_ticks(190, 665) == [200, 300, 400, 500, 600]
 
 
 @given(st.floats(-6, 4), st.floats(0.2, 9))
