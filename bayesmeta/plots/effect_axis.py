@@ -12,6 +12,7 @@ from bayesmeta.scales import FloatArray, Scale
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_STEPS = (5.0, 2.5, 2.0, 1.0)  # of even ticks, times a power of ten
 _BELOW = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 _POSITIVE = (*_BELOW, 0.5, *(round(1 - x, 3) for x in _BELOW[::-1]))
 _PLAIN = (*(-x for x in _POSITIVE[::-1]), 0.0, *_POSITIVE)  # ticks to choose from
@@ -93,7 +94,7 @@ def set_effect_axis(ax: "Axes", measure: Measure, low: float, high: float) -> No
 
 
 def bounded_ticks(scale: Scale, low: float, high: float) -> list[float]:
-    """Choose ticks on a scale that bends, such as log odds: plain numbers at some distance.
+    """Choose ticks on a scale that bends, such as log odds: even ones where it bends little.
 
     Parameters
     ----------
@@ -106,14 +107,33 @@ def bounded_ticks(scale: Scale, low: float, high: float) -> list[float]:
     >>> from bayesmeta.scales import LOGIT
     >>> bounded_ticks(LOGIT, -5.0, 1.0)
     [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7]
+    >>> bounded_ticks(LOGIT, -0.5, 1.5)
+    [0.4, 0.5, 0.6, 0.7, 0.8]
     """
+    ends = scale.to_natural(np.array([low, high]))
+    largest = np.floor(np.log10(ends[1] - ends[0]))
+    steps = np.outer(10.0 ** (largest - np.arange(2)), _STEPS).ravel()
+    for step in steps:  # even, if that leaves no part of the axis empty
+        natural = step * np.arange(np.ceil(ends[0] / step), np.floor(ends[1] / step) + 1)
+        with np.errstate(all="ignore"):
+            places = scale.from_natural(natural)
+        gaps = np.diff(places) / (high - low)
+        if len(places) > 3 and gaps.min() >= 0.1:
+            empty = max((places[0] - low) / (high - low), (high - places[-1]) / (high - low))
+            if max(gaps.max(), empty) <= 0.3:
+                return [float(f"{tick:.6g}") for tick in natural + 0.0]
+    return _uneven_ticks(scale, low, high)
+
+
+def _uneven_ticks(scale: Scale, low: float, high: float) -> list[float]:
+    """Choose plain numbers at some distance on the axis; 0 first, if it is there."""
     with np.errstate(all="ignore"):
         places = scale.from_natural(np.array(_PLAIN))
-    kept: list[float] = []
-    last = -np.inf
-    for natural, place in zip(_PLAIN, places.tolist(), strict=True):
-        if low <= place <= high and place - last >= 0.08 * (high - low):
-            kept.append(natural)
-            last = place
-    return kept if len(kept) > 1 else [float(f"{x:.3g}") for x in scale.to_natural(
-        np.linspace(low, high, 5))]  # fmt: skip
+    inside = [(x, at) for x, at in zip(_PLAIN, places.tolist(), strict=True) if low <= at <= high]
+    kept: list[tuple[float, float]] = [one for one in inside if one[0] == 0.0]
+    for one in inside:
+        if all(abs(one[1] - other) >= 0.08 * (high - low) for _, other in kept):
+            kept.append(one)
+    if len(kept) > 1:
+        return sorted(natural for natural, _ in kept)
+    return [float(f"{x:.3g}") for x in scale.to_natural(np.linspace(low, high, 5))]
