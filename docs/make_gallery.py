@@ -40,31 +40,33 @@ mystnb:
   image:
     alt: "{summary}"
 ---
-{code}ax.figure
-```
+{code}```
 """
 
 
-def example_of(docstring: str) -> str:
-    """Give the code of a docstring's example, up to the line that makes the axes."""
+def example_of(name: str) -> str:
+    """Give the code of a plot's example up to the line that draws it, and its figure.
+
+    Raises
+    ------
+    ValueError
+        The docstring has no line such as `ax = bm.plots.NAME(...)`.
+    """
     code = []
-    for example in DocTestParser().get_examples(docstring):
+    for example in DocTestParser().get_examples(getattr(bm.plots, name).__doc__ or ""):
         code.append(example.source)
-        if example.source.startswith("ax = "):
-            return "".join(code)
-    return ""
+        axes, drawn, _ = example.source.partition(f" = bm.plots.{name}(")
+        if drawn:
+            return "".join([*code, f"{axes.split(',')[0]}.figure\n"])
+    raise ValueError(f"bm.plots.{name} has no example for the gallery: ax = bm.plots.{name}(...)")
 
 
 def sections() -> Iterator[str]:
-    """Give a section for each plot that has an example."""
+    """Give a section for each plot."""
     for name in dir(bm.plots):
-        docstring = inspect.getdoc(getattr(bm.plots, name)) or ""
-        if code := example_of(docstring):
-            yield _SECTION.format(
-                summary=docstring.split("\n", 1)[0],
-                name=name,
-                code=code,
-            )
+        code = example_of(name)
+        summary = (inspect.getdoc(getattr(bm.plots, name)) or "").split("\n", 1)[0]
+        yield _SECTION.format(summary=summary, name=name, code=code)
 
 
 def write_gallery(folder: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from bayesmeta.frequentist.intervals.simple import require_level
 from bayesmeta.scales import FloatArray
 
 
@@ -58,6 +59,7 @@ def grouped_kaplan_meier(
     >>> curve.survival.round(3), curve.se.round(4)
     (array([0.857, 0.807]), array([0.0764, 0.0869]))
     """
+    require_level(level)
     n = np.where(events == 0, np.inf, at_risk)
     survival = np.cumprod(1 - events / n)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -95,6 +97,7 @@ def wilson_interval(events: FloatArray, n: FloatArray, *, level: float = 0.95) -
     >>> wilson_interval(np.array([81.0, 0.0]), np.array([263.0, 20.0])).round(4).tolist()
     [[0.2553, 0.3662], [0.0, 0.1611]]
     """
+    require_level(level)
     z = ndtri((1 + level) / 2)
     p = events / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -1,6 +1,8 @@
 """Pictures of results: one function each, in a file of its own (`funnel` in funnel_plot.py).
 
-A file NAME_plot.py in this folder with a function NAME is all that a new picture needs.
+A file NAME_plot.py in this folder with a function NAME is all that a new picture needs to be there,
+and in the gallery; type checkers and the reference want a line here and in docs/api, which tests
+ask for.
 """
 
 from importlib import import_module
@@ -31,21 +33,23 @@ if TYPE_CHECKING:
     from bayesmeta.plots.why_they_differ_plot import why_they_differ as why_they_differ
 
 _END = "_plot"
-_FUNCTIONS = {  # name: module
-    module.name.removesuffix(_END): module.name
-    for module in iter_modules(__path__)
-    if module.name.endswith(_END)
-}
 
-__all__ = list(_FUNCTIONS)
+
+def _names() -> list[str]:
+    """Find the plots by the names of the files."""
+    found = (module.name for module in iter_modules(__path__))
+    return sorted(name.removesuffix(_END) for name in found if name.endswith(_END))
+
+
+__all__ = _names()
 
 
 def __getattr__(name: str) -> Any:
     """Import a plot when it is first asked for."""
-    if name not in _FUNCTIONS:
-        raise AttributeError(f"bayesmeta.plots has no {name!r}: there are {', '.join(_FUNCTIONS)}")
-    return getattr(import_module(f"bayesmeta.plots.{_FUNCTIONS[name]}"), name)
+    if name.startswith("_") or name not in _names():
+        raise AttributeError(f"bayesmeta.plots has no {name!r}: there are {', '.join(__all__)}")
+    return getattr(import_module(f"bayesmeta.plots.{name}{_END}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(_FUNCTIONS)
+    return _names()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.plots.baseline_curves import baseline_curves
-from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, tidy
+from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, set_percent, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,11 +39,12 @@ def absolute_risk(
     Returns
     -------
     Axes
+        Risks from 0 to 1 on both.
 
     Raises
     ------
     ModelError
-        Another measure, or a range that is none.
+        Another measure, an unknown parameter, or a range or level that is none.
 
     Examples
     --------
@@ -54,8 +55,6 @@ def absolute_risk(
     >>> ax.get_xlabel()
     'risk without treatment'
     """
-    from matplotlib.ticker import PercentFormatter
-
     curves = baseline_curves(post, baseline, parameter=parameter, level=level)
     ax = make_axes(4.2, 3.9) if ax is None else ax
     low, median, high = curves.risk.T
@@ -67,7 +66,7 @@ def absolute_risk(
     ax.set_xlim(*baseline)
     ax.set_ylim(0, min(1.0, 1.05 * float(max(high.max(), baseline[1]))))
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0))
+        set_percent(axis)
     ax.set_xlabel("risk without treatment", color=INK)
     ax.set_ylabel("risk with treatment", color=INK)
     tidy(ax)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.frequentist.influence.measures import Baujat
-from bayesmeta.plots.style import BLUE, INK, label_points, make_axes, tidy
+from bayesmeta.plots.point_labels import label_points
+from bayesmeta.plots.style import BLUE, INK, make_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +28,7 @@ def baujat(result: Baujat, *, ax: "Axes | None" = None) -> "Axes":
     Returns
     -------
     Axes
+        x squared Pearson residuals; y squared changes of the pooled effect in its standard errors.
 
     References
     ----------

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmeta.effects import Effects
+from bayesmeta.errors import NotEstimableError
 from bayesmeta.scales import FloatArray
 
 
@@ -24,16 +25,23 @@ class EffectPoints:
     common: float
 
 
-def effect_points(effects: Effects) -> EffectPoints:
-    """Give effects with standard errors, and their common effect.
+def effect_points(effects: Effects, plot: str) -> EffectPoints:
+    """Give effects with standard errors, and their common effect, for a plot of this name.
+
+    Raises
+    ------
+    NotEstimableError
+        A single study, which has nothing to be held against.
 
     Examples
     --------
     >>> from bayesmeta.effects import compute_effects
     >>> from bayesmeta.studies import load
-    >>> round(effect_points(compute_effects(load("bcg"), "OR")).common, 4)
+    >>> round(effect_points(compute_effects(load("bcg"), "OR"), "A plot").common, 4)
     -0.4361
     """
+    if len(effects.y) < 2:
+        raise NotEstimableError(f"{plot} needs two studies.")
     y, S = effects.y, effects.S
     weights = 1 / S if S.ndim == 1 else np.linalg.solve(S, np.ones_like(y))
     se = np.sqrt(S if S.ndim == 1 else np.diagonal(S))

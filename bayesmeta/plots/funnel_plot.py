@@ -8,17 +8,9 @@ from scipy.special import ndtri
 from bayesmeta.effects import Effects
 from bayesmeta.errors import ModelError
 from bayesmeta.frequentist.bias.trim_fill import TrimFill
+from bayesmeta.plots.effect_axis import null_value, set_effect_axis
 from bayesmeta.plots.effect_points import effect_points
-from bayesmeta.plots.style import (
-    BLUE,
-    INK,
-    add_legend,
-    make_axes,
-    null_value,
-    set_effect_axis,
-    tidy,
-    widen,
-)
+from bayesmeta.plots.style import BLUE, INK, add_legend, make_axes, tidy, widen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +28,7 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
 
     The dashed lines hold 95% of studies if all have one true effect, the common-effect estimate
     (dotted). The shades tell the two-sided p-value of a study against no effect: white above 0.1,
-    then to 0.05, to 0.01 and below (Peters and others 2008, J Clin Epidemiol 61:991); studies
+    then to 0.05, to 0.01 and below (Peters and others 2008); studies
     missing from the shades have another reason than significance. Effects of one group have no such
     value, and no shades.
 
@@ -59,6 +51,12 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
     ------
     ModelError
         `filled` is of another measure.
+    NotEstimableError
+        A single study.
+
+    References
+    ----------
+    Peters and others (2008), Journal of Clinical Epidemiology 61:991-996.
 
     Examples
     --------
@@ -74,7 +72,7 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
         raise ModelError(
             f"filled is of {filled.measure}, the effects are {measure.name}: give both of one"
         )
-    points = effect_points(effects)
+    points = effect_points(effects, "A funnel plot")
     y, se, centre = points.y, points.se, points.common
     more_y = np.empty(0) if filled is None else filled.filled_y
     more_se = np.empty(0) if filled is None else np.sqrt(filled.filled_v)

@@ -6,20 +6,11 @@ import numpy as np
 from scipy.special import ndtri
 
 from bayesmeta.effects import Effects, Measure
+from bayesmeta.plots.effect_axis import name_axis, null_value
 from bayesmeta.plots.effect_points import effect_points
+from bayesmeta.plots.point_labels import label_points
 from bayesmeta.plots.ratio_ticks import ratio_ticks
-from bayesmeta.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    SIZE,
-    add_legend,
-    label_points,
-    make_axes,
-    name_axis,
-    null_value,
-    tidy,
-)
+from bayesmeta.plots.style import BLUE, GREY, INK, SIZE, add_legend, make_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +39,11 @@ def galbraith(effects: Effects, *, ax: "Axes | None" = None) -> "Axes":
     Axes
         Both axes without unit but for the analysis scale; the right one on the natural scale.
 
+    Raises
+    ------
+    NotEstimableError
+        A single study.
+
     References
     ----------
     Galbraith (1988), Statistics in Medicine 7:889-894.
@@ -61,7 +57,7 @@ def galbraith(effects: Effects, *, ax: "Axes | None" = None) -> "Axes":
     """
     from matplotlib.ticker import FixedFormatter, FixedLocator
 
-    points = effect_points(effects)
+    points = effect_points(effects, "A radial plot")
     precision, z = 1 / points.se, points.y / points.se
     right = 1.08 * float(precision.max())
     at = np.array([*z, _Z, -_Z, points.common * right + _Z, points.common * right - _Z])

@@ -7,7 +7,8 @@ from scipy.special import expit, logit
 
 from bayesmeta.errors import ModelError
 from bayesmeta.frequentist.independent import independent_effects, pool_batch
-from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, label_points, make_axes, tidy
+from bayesmeta.plots.point_labels import label_points
+from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, set_percent, tidy
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 
@@ -24,9 +25,9 @@ def labbe(
 ) -> "Axes":
     """Draw L'Abbe's plot: risk with treatment over risk without it, a circle for each study.
 
-    The area of a circle is the number of patients. On the dashed diagonal the arms do not differ;
-    the solid curve is the pooled effect, the same for every control risk on the scale of `measure`.
-    Studies far from it are named where there is room.
+    The area of a circle is the number of patients, but none is too small to be seen. On the dashed
+    diagonal the arms do not differ; the solid curve is the pooled effect, the same for every
+    control risk on the scale of `measure`. Studies far from it are named where there is room.
 
     Parameters
     ----------
@@ -61,8 +62,6 @@ def labbe(
     >>> ax.get_xlabel()
     'risk in control arm'
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
-
     if measure not in _CURVES:
         raise ModelError(f"{measure} is no effect on a risk. Use one of {', '.join(_CURVES)}")
     effects = independent_effects(studies, measure)
@@ -73,8 +72,8 @@ def labbe(
     patients = np.asarray(counts.n_control + counts.n_treated, dtype=np.float64)
     ends = np.array([*control, *treated])
     low, high = float(ends.min()), float(ends.max())
-    margin = max(0.08 * (high - low), 0.02)
-    low, high = max(low - margin, -0.02), min(high + margin, 1.02)
+    margin = 0.08 * (high - low) or 0.02
+    low, high = max(low - margin, -margin / 2), min(high + margin, 1 + margin / 2)
     ax = make_axes(4.3, 4.4) if ax is None else ax
     ax.set_xlim(low, high)
     ax.set_ylim(low, high)
@@ -91,8 +90,7 @@ def labbe(
                linewidth=0.6, alpha=0.65, label="_study")  # fmt: skip
     names = studies.arms or ("treated", "control")
     for axis, arm in ((ax.xaxis, names[1]), (ax.yaxis, names[0])):
-        axis.set_major_locator(MaxNLocator(5))
-        axis.set_major_formatter(PercentFormatter(1.0))
+        set_percent(axis)
         axis.set_label_text(f"risk in {_arm(arm)}", color=INK)
     tidy(ax)
     add_legend(ax, columns=2)

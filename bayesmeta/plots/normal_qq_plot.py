@@ -6,9 +6,10 @@ import numpy as np
 from scipy.special import betaincinv, ndtri
 
 from bayesmeta.effects import Effects
-from bayesmeta.errors import ModelError
+from bayesmeta.errors import ModelError, NotEstimableError
 from bayesmeta.frequentist.independent import pool_batch
-from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, label_points, make_axes, tidy, widen
+from bayesmeta.plots.point_labels import label_points
+from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, tidy, widen
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ def normal_qq(effects: Effects, *, method: str = "REML", ax: "Axes | None" = Non
     Returns
     -------
     Axes
-        A single study has no residual: the axes then say so.
+        Standardised residuals have no unit.
 
     Raises
     ------
     ModelError
         Unknown method, or correlated errors.
+    NotEstimableError
+        A single study, which has no residual.
 
     References
     ----------
@@ -53,18 +56,12 @@ def normal_qq(effects: Effects, *, method: str = "REML", ax: "Axes | None" = Non
     >>> ax.get_xlabel()
     'normal quantile'
     """
+    z = standardised_residuals(effects, method=method)
     ax = make_axes(4.3, 4.2) if ax is None else ax
     ax.set_xlabel("normal quantile", color=INK)
     name = "common effect" if method == "EE" else method
     ax.set_ylabel(f"standardised residual ({name})", color=INK)
     tidy(ax)
-    if len(effects.y) == 1:
-        ax.set_xlim(-2, 2)
-        ax.set_ylim(-2, 2)
-        ax.annotate("one study: no residual", (0.5, 0.5), xycoords="axes fraction", ha="center",
-                    color=INK)  # fmt: skip
-        return ax
-    z = standardised_residuals(effects, method=method)
     order = np.argsort(z, kind="stable")
     k = len(z)
     x = normal_quantiles(k)
@@ -97,6 +94,8 @@ def standardised_residuals(effects: Effects, *, method: str) -> FloatArray:
     >>> found[:2].round(4).tolist()
     [-0.2244, -1.2629]
     """
+    if len(effects.y) < 2:
+        raise NotEstimableError("A normal plot needs two studies.")
     S = effects.S
     v = S if S.ndim == 1 else np.diagonal(S)
     if S.ndim == 2 and np.count_nonzero(S - np.diag(v)):

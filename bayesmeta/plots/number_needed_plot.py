@@ -6,7 +6,7 @@ from bayesmeta.errors import ModelError
 from bayesmeta.inference.absolute_risk import Direction
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.plots.baseline_curves import baseline_curves
-from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, tidy, widen
+from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, set_percent, tidy, widen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,12 +49,12 @@ def number_needed(
     Returns
     -------
     Axes
-        y the risk difference in the direction of benefit.
+        x the risk, from 0 to 1; y the risk difference in the direction of benefit.
 
     Raises
     ------
     ModelError
-        Another measure, or a range or direction that is none.
+        Another measure, an unknown parameter, or a range, direction or level that is none.
 
     Examples
     --------
@@ -65,8 +65,6 @@ def number_needed(
     >>> ax.get_yticklabels()[0].get_text()
     '∞'
     """
-    from matplotlib.ticker import PercentFormatter
-
     if better not in ("higher", "lower"):
         raise ModelError(f'better = {better!r} is neither "higher" nor "lower"')
     curves = baseline_curves(post, baseline, parameter=parameter, level=level)
@@ -83,7 +81,7 @@ def number_needed(
     ax.set_ylim(*ends)
     ticks = needed_ticks(*ends)
     ax.set_yticks([at for at, _ in ticks], [label for _, label in ticks])
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    set_percent(ax.xaxis)
     ax.set_xlabel("risk without treatment", color=INK)
     ax.set_ylabel("number needed to treat", color=INK)
     tidy(ax)

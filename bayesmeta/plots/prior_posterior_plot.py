@@ -8,16 +8,8 @@ from bayesmeta.errors import ModelError
 from bayesmeta.inference.marginals import Marginal, NormalMixture
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.model import Model, has_known_tau
-from bayesmeta.plots.style import (
-    BLUE,
-    INK,
-    add_legend,
-    make_axes,
-    plain,
-    set_effect_axis,
-    tidy,
-    widen,
-)
+from bayesmeta.plots.effect_axis import set_effect_axis
+from bayesmeta.plots.style import BLUE, INK, add_legend, make_axes, require_probability, tidy, widen
 from bayesmeta.priors import Fixed, Normal, Prior
 from bayesmeta.random_effects import NormalRandomEffects
 from bayesmeta.scales import FloatArray
@@ -70,11 +62,12 @@ def prior_posterior(
     Returns
     -------
     Axes
+        x natural scale, but tau on the analysis scale; y density per unit of the analysis scale.
 
     Raises
     ------
     ModelError
-        An unknown parameter or study; a known parameter, which has no density.
+        An unknown parameter or study; a known parameter, which has no density; no level.
 
     Examples
     --------
@@ -85,8 +78,8 @@ def prior_posterior(
     >>> [line.get_label() for line in ax.lines]
     ['prior half_normal(0.5)', 'posterior']
     """
+    require_probability(level)
     row, name = _row_of(post, parameter, study), _WORDS[parameter]
-    told_of = "" if study is None else plain(study)
     marginal: Marginal = getattr(post, parameter)
 
     def density(x: FloatArray) -> FloatArray:
@@ -99,7 +92,7 @@ def prior_posterior(
     ax = make_axes() if ax is None else ax
     to_axis = _same if parameter == "tau" else measure.scale.to_natural
     if parameter == "tau":
-        ax.set_xlim(x[0], x[-1])
+        ax.set_xlim(0, x[-1])
         ax.set_xlabel(f"{name} ({measure.analysis_label})", color=INK)
     else:
         set_effect_axis(ax, measure, x[0], x[-1])
@@ -112,7 +105,7 @@ def prior_posterior(
         "-",
         color=BLUE,
         linewidth=1.7,
-        label=f"posterior of {told_of}" if told_of else "posterior",
+        label="posterior" if study is None else f"posterior of {study}",
     )
     ax.fill_between(to_axis(inside), density(inside), color=BLUE, alpha=0.25, linewidth=0,
                     label=f"{100 * level:g}% interval")  # fmt: skip

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.frequentist.survival import wilson_interval
-from bayesmeta.plots.style import INK, OF_GROUPS, SIZE, add_legend, make_axes, plain, tidy, widen
+from bayesmeta.plots.style import (
+    INK,
+    OF_GROUPS,
+    add_legend,
+    make_axes,
+    set_percent,
+    tidy,
+    widen,
+)
+from bayesmeta.plots.time_rows import set_times, write_row
 from bayesmeta.studies.time_tables import Responses
 
 if TYPE_CHECKING:
@@ -18,7 +27,8 @@ def response_over_time(
     """Draw the share of responders among those seen at each time, with Wilson's interval.
 
     The denominator is those seen at that time: if who leaves differs from who stays, the shares are
-    not those of all who started. The counts stand below the axis.
+    not those of all who started. Responders of those seen, r/n, stand below the axis where
+    there is room.
 
     Parameters
     ----------
@@ -35,42 +45,52 @@ def response_over_time(
     Returns
     -------
     Axes
-        Groups lie side by side at each time.
+        x time, groups side by side at each; y the share, from 0 to 1.
+
+    Raises
+    ------
+    ModelError
+        A level that is no coverage.
+
+    References
+    ----------
+    Wilson (1927), JASA 22:209-212.
 
     Examples
     --------
     >>> import bayesmeta as bm
-    >>> import pandas as pd
-    >>> seen = pd.DataFrame({"time": [3, 6, 12], "events": [21, 19, 19], "n": [29, 25, 20]})
-    >>> ax = bm.plots.response_over_time(bm.read_responses(seen), unit="months")
+    >>> cohort = bm.load_frame("tani_2018_sle_cohort/single_arm")
+    >>> seen = cohort.query("category == 'response' and subgroup == 'all'").rename(
+    ...     columns={"event": "group", "xi": "events", "ni": "n"}
+    ... )
+    >>> seen["time"] = seen["timepoint"].str.removesuffix(" months")
+    >>> table = bm.read_responses(seen[["group", "time", "events", "n"]])
+    >>> ax = bm.plots.response_over_time(table, unit="months")
     >>> ax.get_xlabel()
     'time, months'
     """
-    from matplotlib.ticker import PercentFormatter
-
     groups = list(dict.fromkeys(table.group))
     if ax is None:
         ax = make_axes(4.8, 3.4 + 0.2 * len(groups))
     times = np.unique(table.time)
-    step = float(np.diff(times).min()) if len(times) > 1 else 1.0
+    low, high = widen(float(times[0]), float(times[-1]), 0.08)
+    beside = 0.016 * (high - low)
+    ax.set_xlim(low - beside * len(groups) / 2, high + beside * len(groups) / 2)
+    set_times(ax, times)
     for i, group in enumerate(groups):
         own = np.array([label == group for label in table.group])
         order = np.argsort(table.time[own])
         time, events, n = (column[own][order] for column in (table.time, table.events, table.n))
-        x = time + (i - (len(groups) - 1) / 2) * min(0.12, 0.6 / len(groups)) * step
+        x = time + (i - (len(groups) - 1) / 2) * beside
         share, ends = events / n, wilson_interval(events, n, level=level)
         colour, marker, dashes = OF_GROUPS[i % len(OF_GROUPS)]
         ax.vlines(x, ends[:, 0], ends[:, 1], colors=colour, linewidth=1.2)
         ax.plot(x, share, marker=marker, linestyle=dashes, color=colour, markersize=5,
-                linewidth=1.0, label=plain(group) or "_all")  # fmt: skip
-        for at, r, k in zip(time, events, n, strict=True):
-            ax.annotate(f"{r:.0f}/{k:.0f}", (at, 0), (0, -38 - 11 * i), ha="center", color=colour,
-                        xycoords=("data", "axes fraction"), textcoords="offset points",
-                        size=SIZE - 1.5)  # fmt: skip
-    ax.set_xlim(*widen(float(times[0]), float(times[-1]), 0.1))
-    ax.set_xticks(times)
+                linewidth=1.0, label=group or "_all")  # fmt: skip
+        counts = [f"{r:.0f}/{k:.0f}" for r, k in zip(events, n, strict=True)]
+        write_row(ax, "r/n", i, len(groups), time, counts)
     ax.set_ylim(0, 1)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    set_percent(ax.yaxis)
     ax.set_xlabel(f"time, {unit}" if unit else "time", color=INK)
     ax.set_ylabel(f"responders of those seen, {100 * level:g}% interval", color=INK)
     tidy(ax)

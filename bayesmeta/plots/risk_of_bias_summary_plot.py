@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.plots.risk_of_bias_style import LOOKS
-from bayesmeta.plots.style import INK, add_legend, make_row_axes, set_rows, tidy
+from bayesmeta.plots.style import INK, add_legend, make_row_axes, set_percent, set_rows, tidy
 from bayesmeta.studies.risk_of_bias import RiskOfBias
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def risk_of_bias_summary(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axe
     >>> import bayesmeta as bm
     >>> import pandas as pd
     >>> judged = pd.DataFrame({
-    ...     "study": ["Hart", "Bang", "Coetzee"],
+    ...     "study": ["Trial A", "Trial B", "Trial C"],
     ...     "randomisation": ["low", "some", "low"],
     ...     "missing data": ["high", "low", "unclear"],
     ... })
@@ -43,8 +43,6 @@ def risk_of_bias_summary(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axe
     >>> [round(float(bar.get_width()), 3) for bar in ax.patches[:2]]  # low
     [0.667, 0.333]
     """
-    from matplotlib.ticker import PercentFormatter
-
     if ax is None:
         ax = make_row_axes(
             table.domain, width=4.2, extra=0.4 + 0.25 * len(table.domain) ** 0.5 + 0.3
@@ -57,7 +55,7 @@ def risk_of_bias_summary(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axe
                 edgecolor=INK, linewidth=0.6, label=name)  # fmt: skip
         left = left + share
     ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    set_percent(ax.xaxis)
     ax.set_xlabel(f"share of {len(table.study)} studies", color=INK)
     tidy(ax)
     set_rows(ax, table.domain)

@@ -6,13 +6,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from bayesmeta.inference.posterior import Posterior
+from bayesmeta.plots.effect_axis import set_effect_axis
 from bayesmeta.plots.style import (
     BLUE,
     GREY,
     INK,
     add_legend,
     make_row_axes,
-    set_effect_axis,
+    require_probability,
     set_rows,
     tidy,
     widen,
@@ -43,6 +44,11 @@ def shrinkage(post: Posterior, *, level: float = 0.95, ax: "Axes | None" = None)
     Axes
         x natural scale; studies from the top, in the order of the table.
 
+    Raises
+    ------
+    ModelError
+        A level that is none.
+
     Examples
     --------
     >>> import bayesmeta as bm
@@ -52,6 +58,7 @@ def shrinkage(post: Posterior, *, level: float = 0.95, ax: "Axes | None" = None)
     >>> len(ax.get_yticklabels())
     13
     """
+    require_probability(level)
     bound = post.bound
     y, reach = bound.data.y, ndtri((1 + level) / 2) * bound.data.se
     table = post.study_table(level=level, kind="eti")

@@ -90,4 +90,4 @@ PLOTS = {
     "risk_of_bias_summary": lambda k: {"table": judged(k)},
     "shrinkage": lambda k: {"post": posterior(k)},
 }  # fmt: skip
-NEEDS_TWO = {"baujat"}
+NEEDS_TWO = {"baujat", "funnel", "galbraith", "normal_qq"}

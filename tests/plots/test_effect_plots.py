@@ -11,6 +11,7 @@ from tolerances import CLOSED
 
 import bayesmeta as bm
 from bayesmeta.plots.normal_qq_plot import standardised_residuals
+from bayesmeta.plots.texts import plain
 
 BCG = effects(13)
 SE = np.sqrt(BCG.S)
@@ -148,7 +149,14 @@ def test_refits_have_a_row_for_each_set(result, first):
     ends = [segment[:, 0] for segment in ax.collections[0].get_segments()]
     assert_allclose(ends, np.exp([*zip(result.ci_low, result.ci_high, strict=True)]), rtol=CLOSED)
     assert ax.get_yticklabels()[0].get_text() == first
-    assert ax.texts[-1].get_text() == f"{np.sqrt(result.tau2[-1]):.2f}"
+    told = [plain(text.get_text()) for text in ax.texts]
+    assert told[0] == "OR [95%]"
+    numbers = np.exp([result.estimate, result.ci_low, result.ci_high]).T
+    assert told[1:14] == [f"{e:.2f} [{low:.2f}, {high:.2f}]" for e, low, high in numbers]
+    assert told[14] == "tau"
+    taus = [f"{tau:.2f}" for tau in np.sqrt(result.tau2)]
+    assert told[16:] == taus[1:]
+    assert told[15] == ("-" if result.kind == "cumulative" else taus[0])
 
 
 def test_standardised_residuals_are_those_of_the_hat_matrix():
@@ -176,5 +184,12 @@ def test_the_points_of_a_normal_plot_rise():
     assert_allclose(z, np.sort(standardised_residuals(BCG, method="REML")), rtol=CLOSED)
 
 
-def test_a_single_study_has_no_residual_and_it_is_said():
-    assert bm.plots.normal_qq(effects(1)).texts[0].get_text() == "one study: no residual"
+@pytest.mark.parametrize("name", ["funnel", "galbraith", "normal_qq"])
+def test_a_single_study_has_nothing_to_be_held_against(name):
+    with pytest.raises(bm.NotEstimableError, match="plot needs two studies"):
+        getattr(bm.plots, name)(effects(1))
+
+
+def test_labbe_needs_counts_of_two_arms():
+    with pytest.raises(bm.ModelError, match="takes counts, but normand1999 holds means"):
+        bm.plots.labbe(bm.load("normand1999"), "OR")

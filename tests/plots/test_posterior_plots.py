@@ -167,3 +167,28 @@ def test_ticks_lie_within_the_axis():
     low, high = ax.get_xlim()
     ticks = ax.get_xticks()
     assert_array_equal((ticks >= low) & (ticks <= high), True)
+
+
+CONTINUOUS = bm.Model(
+    measure="MD", likelihood=bm.NormalLikelihood(), effect=bm.Normal(0, 100),
+    heterogeneity=bm.HalfNormal(10),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["absolute_risk", "number_needed"])
+def test_a_continuous_outcome_has_no_risks(name):
+    post = bm.fit(CONTINUOUS, bm.load("normand1999"))
+    told = {"better": "lower"} if name == "number_needed" else {}
+    with pytest.raises(bm.ModelError, match="MD does not turn a baseline risk into a risk"):
+        getattr(bm.plots, name)(post, **told)
+
+
+@pytest.mark.parametrize("name", ["prior_posterior", "shrinkage", "absolute_risk"])
+def test_a_level_that_is_no_probability_is_refused(name):
+    with pytest.raises(bm.ModelError, match="level = 95 is no probability"):
+        getattr(bm.plots, name)(POST, level=95)
+
+
+def test_an_unknown_parameter_of_a_risk_is_refused():
+    with pytest.raises(bm.ModelError, match=r"parameter = 'tau'.*mu.*theta_new"):
+        bm.plots.absolute_risk(POST, parameter="tau")
