@@ -11,9 +11,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.nuts]
 VAGUE = bm.Normal(0, 10)
 
 
+def randomised_crins() -> bm.StudyTable:
+    """Two trials."""
+    crins = bm.load("crins2014").select(arms=("IL-2RA", "control"))
+    frame = crins.frame
+    others = set(crins.studies) - set(frame["study"][frame["randomized"] == "yes"])
+    return crins.drop(*others)
+
+
 CASES = {
     "RR with zero cells": ("RR", bm.BinomialLikelihood(VAGUE), lambda: bm.load("nielweise2007")),
     "RD": ("RD", bm.BinomialLikelihood(VAGUE), lambda: bm.load("hine1989")),
+    "RD of two trials": ("RD", bm.BinomialLikelihood(VAGUE), randomised_crins),
     "conditional, zero cells": (
         "OR",
         bm.ConditionalLikelihood(),
