@@ -21,12 +21,24 @@ class Family:
     """A likelihood, how data follow from the true effects, and what their prior is.
 
     `simulate(rng, theta)`: columns of a table, with the nuisance parameters drawn from their prior
-    or, where that is improper, fixed at what the function says.
+    or, where that is improper, fixed at what the function says. Priors of mu and tau are `effect`
+    and a half-normal of `scale`; mu and the true effects are cut to `bounds`.
     """
 
     measure: str
     likelihood: Likelihood
     simulate: Any
+    effect: bm.Normal = EFFECT
+    scale: float = SCALE
+    studies: int = STUDIES
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    def draw_normal(self, rng, mean, sd, shape):
+        """Draw between the bounds: what falls beyond is drawn again."""
+        x = mean + sd * rng.standard_normal(shape)
+        while (beyond := (x <= self.bounds[0]) | (x >= self.bounds[1])).any():
+            x = np.where(beyond, mean + sd * rng.standard_normal(shape), x)
+        return x
 
 
 def expit(x):
@@ -59,6 +71,15 @@ def risk_ratios(rng, theta):
     big_k, r = np.exp(2 * draw_level(rng, theta)), np.exp(theta)
     p_c = 2 * big_k / (big_k * (1 + r) + np.sqrt(big_k**2 * (1 - r) ** 2 + 4 * r * big_k))
     return table(rng, *draw_sizes(rng, theta), np.minimum(r * p_c, 1.0), p_c)
+
+
+def risk_differences(rng, theta):
+    """The average log odds are; m is the mean of the risks m - theta/2 and m + theta/2."""
+    big_k = np.exp(2 * draw_level(rng, theta))
+    square = theta**2 / 4
+    m = (big_k + (1 - big_k) * square) / (big_k + np.sqrt(big_k + (1 - big_k) ** 2 * square))
+    n_t, n_c = (2 * n for n in draw_sizes(rng, theta))
+    return table(rng, n_t, n_c, m + theta / 2, m - theta / 2)
 
 
 def rate_ratios(rng, theta):
@@ -123,6 +144,15 @@ FAMILIES = {
     "binomial RR": Family(
         measure="RR", likelihood=bm.BinomialLikelihood(LEVEL), simulate=risk_ratios
     ),
+    "binomial RD": Family(
+        measure="RD",
+        likelihood=bm.BinomialLikelihood(LEVEL),
+        simulate=risk_differences,
+        effect=bm.Normal(0.1, 0.3),
+        scale=0.2,
+        studies=2,
+        bounds=(-1, 1),
+    ),
     "conditional OR": Family(
         measure="OR", likelihood=bm.ConditionalLikelihood(), simulate=odds_ratios
     ),
@@ -141,25 +171,26 @@ FAMILIES = {
 }
 
 
-def draw(name, data_sets, scale=SCALE):
-    """Draw data sets; give their bound model, with a half-normal of that scale, and the truth."""
+def draw(name, data_sets):
+    """Draw data sets; give their bound model, and the truth."""
     family, rng = FAMILIES[name], np.random.default_rng([20_260_301, len(name)])
-    mu = rng.normal(EFFECT.mean, EFFECT.sd, data_sets)
-    tau = np.abs(rng.normal(0, SCALE, data_sets))
-    theta = mu[:, None] + tau[:, None] * rng.standard_normal((data_sets, STUDIES + 1))
-    columns = family.simulate(rng, theta[:, :STUDIES].reshape(-1))
-    labels = [f"study {i}" for i in range(data_sets * STUDIES)]
+    mu = family.draw_normal(rng, family.effect.mean, family.effect.sd, data_sets)
+    tau = np.abs(rng.normal(0, family.scale, data_sets))
+    theta = family.draw_normal(rng, mu[:, None], tau[:, None], (data_sets, family.studies + 1))
+    columns = family.simulate(rng, theta[:, :-1].reshape(-1))
+    labels = [f"study {i}" for i in range(data_sets * family.studies)]
     model = bm.Model(
         measure=family.measure,
         likelihood=family.likelihood,
-        effect=EFFECT,
-        heterogeneity=bm.HalfNormal(scale),
+        effect=family.effect,
+        heterogeneity=bm.HalfNormal(family.scale),
     )
     bound = model.bind(bm.read_studies(pd.DataFrame({"study": labels, **columns})))
-    return bound, np.column_stack([mu, tau, theta[:, STUDIES], theta[:, 0]])
+    return bound, np.column_stack([mu, tau, theta[:, -1], theta[:, 0]])
 
 
-def fit(name, data_sets, scale=SCALE) -> GridBatchFit:
+def fit(name, data_sets) -> GridBatchFit:
     """Exact cdfs at the truth."""
-    bound, truth = draw(name, data_sets, scale)
-    return fit_grid_batch(bound, np.repeat(np.arange(data_sets), STUDIES), at=truth, tol=TOL)
+    bound, truth = draw(name, data_sets)
+    data_set = np.repeat(np.arange(data_sets), FAMILIES[name].studies)
+    return fit_grid_batch(bound, data_set, at=truth, tol=TOL)

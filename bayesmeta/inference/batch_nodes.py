@@ -1,13 +1,13 @@
 """Posteriors of a batch at their nodes of (tau, mu), and the exact cdfs between the nodes."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.special import ndtr, sici
 
+from bayesmeta.inference.batch_map import BatchMap
 from bayesmeta.inference.peaks import RESOLVED, find_own_coarseness, find_peak
-from bayesmeta.inference.plane import BEND
-from bayesmeta.inference.quadrature import SinhMap, SupportMap
+from bayesmeta.inference.quadrature import SupportMap
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables
 from bayesmeta.scales import FloatArray
 
@@ -24,7 +24,9 @@ _LEGENDRE = np.polynomial.legendre.leggauss(32)
 class BatchNodes:
     """The posteriors at their nodes: `tau` (set, tau), `mu` and `mass` (set, tau, mu).
 
-    `v_low`, `v_step`, `x_low`, `x_step` (set,) tell where the nodes lie on their lines.
+    `v_low`, `v_step`, `x_low`, `x_step` (set,) tell where the nodes lie on their lines. Where
+    effects are bounded, `inside` (set, tau, mu) is the probability of N(mu, tau^2) between the
+    bounds and `low` the lower one; else 1 and -inf.
     """
 
     tau: FloatArray
@@ -36,14 +38,23 @@ class BatchNodes:
     v_step: FloatArray
     x_low: FloatArray
     x_step: FloatArray
-    of_mu: SinhMap
+    of_mu: BatchMap
     leak: FloatArray
+    inside: FloatArray
+    low: float
 
     def take(self, index: BoolArray) -> "BatchNodes":
         """Give those of the data sets at `index`."""
-        values = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "of_mu"}
-        of_mu = replace(self.of_mu, center=self.of_mu.center[index], scale=self.of_mu.scale[index])
-        return BatchNodes(of_mu=of_mu, **values)
+        arrays = [f.name for f in fields(self) if f.name not in ("of_mu", "low")]
+        values = {name: getattr(self, name)[index] for name in arrays}
+        return BatchNodes(of_mu=self.of_mu.take(index), low=self.low, **values)
+
+    @property
+    def cut(self) -> FloatArray:
+        """Mass (set,) that bounds would cut from kernels that are taken as too narrow for it."""
+        lost = (self.mass * (1 / self.inside - 1)).sum(axis=2)
+        out: FloatArray = (lost * ~_wide(self)).sum(axis=1)
+        return out
 
 
 def find_moments(nodes: BatchNodes) -> dict[str, FloatArray]:
@@ -94,8 +105,7 @@ def _rows_below(
     factor: FloatArray | float = 1.0,
 ) -> FloatArray:
     """P(mu <= x and tau is this node) at some rows (row,), their masses times a factor."""
-    center, scale = nodes.of_mu.center[data_set, row], nodes.of_mu.scale[data_set, row]
-    line = BEND * np.arcsinh((x - center) / (scale * BEND))
+    line = nodes.of_mu.take((data_set, row)).line(x[:, None])[:, 0]
     steps = (line - nodes.x_low[data_set]) / nodes.x_step[data_set]
     share = _below(np.clip(steps, -1e6, 1e6), nodes.mass.shape[2])
     out: FloatArray = (share * nodes.mass[data_set, row] * factor).sum(axis=1)
@@ -105,13 +115,16 @@ def _rows_below(
 def _new_below(nodes: BatchNodes, x: FloatArray) -> FloatArray:
     """P(theta_new <= x): kernels about the nodes; where tau is narrow against them, mu moved."""
     wide = _wide(nodes)
-    z = (x[:, None, None] - nodes.mu) / nodes.tau[..., None]
-    total = ((nodes.mass * ndtr(z)).sum(axis=2) * wide).sum(axis=1)
+    below = ndtr((x[:, None, None] - nodes.mu) / nodes.tau[..., None])
+    if np.isfinite(nodes.low):
+        below -= ndtr((nodes.low - nodes.mu) / nodes.tau[..., None])
+        below /= nodes.inside
+    total = ((nodes.mass * below).sum(axis=2) * wide).sum(axis=1)
     data_set, row = np.nonzero(~wide)
     tau = nodes.tau[data_set, row]
     for shift, weight in zip(*_HERMITE, strict=True):
-        below = _rows_below(nodes, data_set, row, x[data_set] - np.sqrt(2) * shift * tau)
-        total += np.bincount(data_set, weights=weight * below, minlength=len(x))
+        share = _rows_below(nodes, data_set, row, x[data_set] - np.sqrt(2) * shift * tau)
+        total += np.bincount(data_set, weights=weight * share, minlength=len(x))
     return total
 
 
@@ -136,7 +149,11 @@ def _first_below(nodes: BatchNodes, tables: Tables, first: IndexArray, x: FloatA
     over_l = -nodes.log_l_first[data_set, row]
     for shift, weight in zip(*_HERMITE, strict=True):
         away = np.sqrt(2) * shift * tau
-        factor = np.exp(tables.value(mu + away[:, None], study) + over_l)
+        theta = mu + away[:, None]
+        log_factor = np.where(
+            _possible(tables, theta), tables.value(theta, study) + over_l, -np.inf
+        )
+        factor = np.exp(np.minimum(log_factor, 300.0))  # more only where there is no mass
         below = _rows_below(nodes, data_set, row, x[data_set] - away, factor)
         total += np.bincount(data_set, weights=weight * below, minlength=len(x))
     data_set, row, column = np.nonzero((nodes.mass > _MATTERS) & wide[..., None])
@@ -152,6 +169,13 @@ def _first_below(nodes: BatchNodes, tables: Tables, first: IndexArray, x: FloatA
             )
     total += np.bincount(data_set, weights=nodes.mass[at] * below, minlength=len(x))
     out: FloatArray = total
+    return out
+
+
+def _possible(tables: Tables, theta: FloatArray) -> BoolArray:
+    """Whether effects lie between the bounds of the measure."""
+    low, high = tables.lines.plain.domain or (-np.inf, np.inf)
+    out: BoolArray = (theta > low) & (theta < high)
     return out
 
 
@@ -193,6 +217,8 @@ def _below_by_peak(
     out: FloatArray = np.where(reach > 0, 1.0, 0.0)
     i = np.flatnonzero(np.abs(reach) < _REACH)
     low, high = peak[i] - _REACH * width[i], x[i]
+    if tables.lines.plain.domain is not None:
+        low = np.maximum(low, tables.lines.plain.domain[0])
     half = (high - low)[:, None] / 2
     theta = low[:, None] + half * (1 + _LEGENDRE[0])
     log_f = tables.value(theta, study[i, None]) - 0.5 * ((theta - mu[i, None]) / tau[i, None]) ** 2

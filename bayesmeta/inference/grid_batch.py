@@ -10,24 +10,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayesmeta.errors import AccuracyError, ModelError, NotExactError
+from bayesmeta.inference.batch_map import BatchMap
 from bayesmeta.inference.batch_nodes import BatchNodes, find_cdfs, find_moments
 from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.plane import BEND
 from bayesmeta.inference.propriety import find_tail_order
-from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range, nyquist
+from bayesmeta.inference.quadrature import SupportMap, find_range, nyquist
 from bayesmeta.inference.replan import fit_range
 from bayesmeta.inference.tables import BoolArray, IndexArray
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Prior
-from bayesmeta.random_effects import NormalRandomEffects
+from bayesmeta.random_effects import NormalRandomEffects, TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _CHUNK = 64  # data sets taken at once
-_FIRST = (33, 25)  # nodes of tau and mu
+_FIRST, _FIRST_BOUNDED = (33, 21), (37, 31)  # nodes of tau and mu
 _LAST = 200
-_DROP = 18.0  # log units below the maximum at which the lines are cut: e^-18 = 2e-8
-_EDGE = 15.0  # log units below it that the ends must have fallen
+_SPARE = 5.5  # log units by which the lines are cut below the tolerance
+_BOUND = 3.0  # on the line of bounds: some e^-18 of the interval lies beyond
+_DEEPER = 2.0  # log units by which they are cut lower where that is too much
+_EDGE = 3.0  # log units less that the ends must have fallen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +77,8 @@ def fit_grid_batch(
     ModelError
         Arrays that do not fit together.
     NotExactError
-        A known mu or tau, an effect prior that is bounded, or random effects that are not normal.
+        A known mu or tau, an effect prior that is bounded on one side, or random effects that are
+        not normal.
     ImproperPosteriorError
         The posteriors do not integrate.
 
@@ -97,12 +101,14 @@ def fit_grid_batch(
     out["cdf"] = np.full((len(at), 4), np.nan)
     typical = np.array([np.median(bound.data.se[order[b : b + n]]) for b, n in
                         zip(begin, counts, strict=True)])  # fmt: skip
-    for chunk in np.array_split(np.argsort(typical), -(-len(at) // _CHUNK)):
+    rough = getattr(bound.data, "rough", None)  # apart: their tables are longer
+    kind = 0 * typical if rough is None else np.bincount(data_set, weights=rough) > 0
+    for chunk in np.array_split(np.lexsort((typical, kind)), -(-len(at) // _CHUNK)):
         row = np.arange(counts[chunk].max())
         keep = row < counts[chunk, None]
         study = order[begin[chunk, None] + np.where(keep, row, 0)]
         part = bound.take(study.reshape(-1))
-        _fit_chunk(out, chunk, _Batch.of(part, keep), at[chunk], tol)
+        _fit_chunk(out, chunk, _Batch.of(part, keep, tol), at[chunk], tol)
     return GridBatchFit(ok=np.isfinite(out["mu_mean"]), **out)
 
 
@@ -118,11 +124,12 @@ def _require_supported(bound: BoundModel, data_set: IndexArray, at: FloatArray) 
         )
     if not np.array_equal(np.unique(data_set), np.arange(len(at))):
         raise ModelError(f"data_set must name each data set from 0 to {len(at) - 1}")
-    if not isinstance(model.random_effects, NormalRandomEffects):
+    if not isinstance(model.random_effects, NormalRandomEffects | TruncatedRandomEffects):
         raise NotExactError(f"A batch needs normal random effects, not {model.random_effects}")
-    if has_known_tau(model) or np.isfinite(model.effect.support).any():
+    low, high = model.effect.support
+    if has_known_tau(model) or low == high or np.isfinite(low) != np.isfinite(high):
         raise NotExactError(
-            f"A batch needs an unknown tau and an unbounded effect prior, not "
+            f"A batch needs an unknown tau, and an unknown mu with two bounds or none, not "
             f"{model.heterogeneity} and {model.effect}. Use fit for each data set"
         )
     fewest = np.bincount(data_set).argmin()
@@ -142,21 +149,31 @@ class _Batch:
         Which count; the others are copies of the first, without weight.
     coordinate : SupportMap
         Of tau.
+    bounds : SupportMap or None
+        Of mu, where it is bounded.
+    drop : float
+        Log units below the maximum at which the lines are cut.
     """
 
     bound: BoundModel
     keep: BoolArray
     study: IndexArray
     coordinate: SupportMap
+    bounds: SupportMap | None
+    drop: float
 
     @classmethod
-    def of(cls, bound: BoundModel, keep: BoolArray) -> "_Batch":
+    def of(cls, bound: BoundModel, keep: BoolArray, tol: float) -> "_Batch":
         low, high = bound.model.heterogeneity.support
+        first, last = bound.model.effect.support
+        bounded = np.isfinite(first)
         return cls(
             bound=bound,
             keep=keep,
             study=np.arange(keep.size).reshape(keep.shape),
             coordinate=SupportMap(low=max(low, 0.0), high=high, unit=bound.unit),
+            bounds=SupportMap(low=first, high=last, unit=bound.unit) if bounded else None,
+            drop=_SPARE - np.log(tol),
         )
 
     def take(self, index: IndexArray) -> "_Batch":
@@ -172,7 +189,10 @@ class _Batch:
             lower, middle, upper = (float(q) for q in effect.quantile(np.array([0.25, 0.5, 0.75])))
             precision = (1.349 / (upper - lower)) ** 2
         keep = self.keep[:, None]
-        variance = se**2 + tau[..., None] ** 2  # (set, tau, row)
+        between = tau[..., None] ** 2
+        if self.bounds is not None:  # a cut normal tells as much less of mu as it is even
+            between = between + 12 * between**2 / (self.bounds.high - self.bounds.low) ** 2
+        variance = se**2 + between  # (set, tau, row)
         total = (keep / variance).sum(axis=-1) + precision
         mean = ((keep * y / variance).sum(axis=-1) + precision * middle) / total
         misfit = keep * ((y - mean[..., None]) ** 2 / variance + np.log(variance))
@@ -198,8 +218,9 @@ def _fit_chunk(
 ) -> None:
     """Fit the data sets of a chunk into rows `index`; only the unresolved are refined."""
     lines = _first_lines(batch)
-    todo, n_tau, n_mu = np.arange(len(index)), *_FIRST
-    integral = _build(batch, lines, n_tau, n_mu, allowed=0.01 * tol)
+    begin = _FIRST if batch.bounds is None else _FIRST_BOUNDED
+    todo, n_tau, n_mu = np.arange(len(index)), *begin
+    integral = _build(batch, lines, n_tau, n_mu, allowed=0.05 * tol)
     for _ in range(30):
         part, own = batch.take(todo), lines.take(todo)
         nodes, moved, integral = _evaluate(part, own, n_tau, n_mu, integral)
@@ -226,6 +247,8 @@ def _fit_chunk(
         rough = same & ~done
         n_tau += 2 * (n_tau // 4) * bool((in_tau[rough] > tol / 3).any())
         n_mu += 2 * (n_mu // 4) * bool((in_mu[rough] > tol / 3).any())
+        if (rest[rough] > tol / 3).any():
+            batch = replace(batch, drop=batch.drop + _DEEPER)
         if done.all() or max(n_tau, n_mu) > _LAST:
             return
         todo = todo[~done]
@@ -240,21 +263,27 @@ def _first_lines(batch: _Batch) -> _Lines:
 
     begin, end, limit = coordinate.scan
     edge = np.ones(len(batch.keep))
-    v = find_range(log_f, begin * edge, end * edge, lowest=begin, highest=limit, drop=_DROP)
-    reach = BEND * np.arcsinh(1.15 * np.sqrt(2 * _DROP) / BEND)
-    return _Lines(v=v, x=(-reach * edge, reach * edge))
+    v = find_range(log_f, begin * edge, end * edge, lowest=begin, highest=limit, drop=batch.drop)
+    reach = BEND * np.arcsinh(1.15 * np.sqrt(2 * batch.drop) / BEND)
+    x = (-reach * edge, reach * edge)
+    if batch.bounds is not None:  # where tau is large, only the bounds end mu
+        center, scale, _ = batch.about(coordinate.point(v[1])[:, None])
+        of_mu = BatchMap.about(center, scale, batch.bounds)
+        ends = of_mu.line(batch.bounds.point(np.array([[[-_BOUND, _BOUND]]])))[:, 0]
+        x = np.minimum(x[0], ends[:, 0]), np.maximum(x[1], ends[:, 1])
+    return _Lines(v=v, x=x)
 
 
 def _place(
     batch: _Batch, lines: _Lines, n_tau: int, n_mu: int
-) -> tuple[FloatArray, FloatArray, FloatArray, SinhMap]:
+) -> tuple[FloatArray, FloatArray, FloatArray, BatchMap]:
     """Nodes v and tau (set, tau), x (set, mu), and the map of mu, with arrays (set, tau)."""
     share = [np.linspace(0, 1, n) for n in (n_tau, n_mu)]
     v, x = (low[:, None] + (high - low)[:, None] * s for (low, high), s in
             zip((lines.v, lines.x), share, strict=True))  # fmt: skip
     tau = batch.coordinate.point(v)
     center, scale, _ = batch.about(tau)
-    return v, tau, x, SinhMap(center=center, scale=scale, bend=BEND)
+    return v, tau, x, BatchMap.about(center, scale, batch.bounds)
 
 
 def _build(batch: _Batch, lines: _Lines, n_tau: int, n_mu: int, *, allowed: float) -> StudyIntegral:
@@ -279,6 +308,11 @@ def _evaluate(
     log_prior = model.effect.logpdf(mu) + of_mu.log_slope(along)
     of_tau = model.heterogeneity.logpdf(tau) + coordinate.log_slope(v)
     log_prior += of_tau[..., None] + np.log(v_step * x_step)[:, None, None]
+    inside, low, form = np.ones(mu.shape), -np.inf, model.random_effects
+    if isinstance(form, TruncatedRandomEffects):  # every study's normal is normalised
+        log_inside, low = form.log_inside(mu, tau[..., None]), form.low
+        log_prior -= batch.keep.sum(axis=1)[:, None, None] * log_inside
+        inside = np.exp(log_inside)
     shape = (*mu.shape, batch.keep.shape[1])
     flat_mu, flat_tau = (
         np.broadcast_to(a, shape).reshape(-1) for a in (mu[..., None], tau[:, :, None, None])
@@ -297,14 +331,18 @@ def _evaluate(
             break
         short = np.zeros((len(integral.tables.center), 2), dtype=bool)
         short[batch.study[batch.keep]] = (lost > 1e-9)[batch.keep]
-        integral = integral.extend(short)
+        longer = integral.extend(short)
+        if longer.moved_from(integral) < 1e-9:  # all the measure allows: the leak is an error
+            break
+        integral = longer
     else:
         raise AccuracyError("The tables of the study likelihoods do not reach far enough")
     height = log_mass - top[:, None, None]
     begin, _, end = coordinate.scan
+    drop, edge = batch.drop, batch.drop - _EDGE
     moved = _Lines(
-        v=fit_range(height.max(axis=2), *lines.v, begin, end, drop=_DROP, edge=_EDGE),
-        x=fit_range(height.max(axis=1), *lines.x, -700.0, 700.0, drop=_DROP, edge=_EDGE),
+        v=fit_range(height.max(axis=2), *lines.v, begin, end, drop=drop, edge=edge),
+        x=fit_range(height.max(axis=1), *lines.x, -700.0, 700.0, drop=drop, edge=edge),
     )
     nodes = BatchNodes(
         tau=tau,
@@ -318,6 +356,8 @@ def _evaluate(
         x_step=x_step,
         of_mu=of_mu,
         leak=lost.sum(axis=(1, 2)),
+        inside=inside,
+        low=low,
     )
     return nodes, moved, integral
 
@@ -345,4 +385,4 @@ def _errors(nodes: BatchNodes) -> tuple[FloatArray, FloatArray, FloatArray]:
         ]
         errors.append(np.maximum(spectrum, np.max(moved, axis=0)))
     edges = mass[:, [0, -1]].sum(axis=(1, 2)) + mass[..., [0, -1]].sum(axis=(1, 2))
-    return errors[0], errors[1], nodes.leak + 10 * edges
+    return errors[0], errors[1] + nodes.cut, nodes.leak + 10 * edges

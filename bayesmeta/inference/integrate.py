@@ -93,9 +93,12 @@ class StudyIntegral:
         mu, tau = (a[:, None] if a.ndim == 1 else a for a in (mu, tau))
         if isinstance(bound.model.random_effects, TruncatedRandomEffects):
             # log g is singular at the bounds: go there only where pairs of some weight need it
-            misfit = ((mu - center) ** 2 / (4 * scale**2 + tau**2)).sum(axis=1)
-            near = misfit <= misfit.min() + _MISFIT
-            mu, tau = mu[near], tau[near]
+            misfit = (mu - center) ** 2 / (4 * scale**2 + tau**2)
+            if mu.shape[1] == 1:
+                misfit = misfit.sum(axis=1, keepdims=True)
+            best = misfit.argmin(axis=0)[None]
+            near = misfit <= np.take_along_axis(misfit, best, axis=0) + _MISFIT
+            mu, tau = (np.where(near, a, np.take_along_axis(a, best, axis=0)) for a in (mu, tau))
         variance, tau2 = scale**2, tau**2
         vanishes = bound.model.likelihood.vanishes(bound.data)
         # the peak lies between centre and mu; a binomial tail is lighter than normal, hence the 2
@@ -119,6 +122,12 @@ class StudyIntegral:
         """Give the sums over nodes half as far apart, for the pairs mu, tau (pair,)."""
         return StudyIntegral.build(self.bound, mu, tau, halved=self.tables.halved + 1)
 
+    def moved_from(self, other: "StudyIntegral") -> float:
+        """By how much the ends of the tables differ at most, on their own lines."""
+        one, two = self.tables, other.tables
+        moved = np.stack([one.first - two.first, one.last - two.last])
+        return float(np.abs(moved).max())
+
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """Log L_i at pairs: mu, tau (...) -> (..., study); the tables grow where they must."""
         pairs = np.broadcast_arrays(mu, tau)
@@ -130,9 +139,7 @@ class StudyIntegral:
             if not short.any():
                 return sums.log_likelihood.reshape(*pairs[0].shape, -1)
             longer = integral.extend(short)
-            moved = [getattr(longer.tables, end) - getattr(integral.tables, end)
-                     for end in ("first", "last")]  # fmt: skip
-            if np.abs(moved).max() < 1e-9:  # all the measure allows
+            if longer.moved_from(integral) < 1e-9:  # all the measure allows
                 return sums.log_likelihood.reshape(*pairs[0].shape, -1)
             integral = longer
         raise AccuracyError("The tables of the study likelihoods do not reach far enough")

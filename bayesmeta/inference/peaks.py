@@ -22,17 +22,21 @@ def find_peak(
     if domain is not None:
         with np.errstate(over="ignore"):
             low, high = ((bound - mu) / np.maximum(tau, 1e-300) for bound in domain)
-    for _ in range(60):
-        slope, bend = tables.slopes(mu + tau * e, study)
-        pull = tau * slope - e  # decreasing in e for a log-concave g
-        low, high = np.where(pull > 0, e, low), np.where(pull > 0, high, e)
-        move = e + pull / np.maximum(1 - tau**2 * bend, 0.1)
+    todo = np.arange(len(mu))
+    for _ in range(60):  # only the unsettled move on
+        m, t, i, at = mu[todo], tau[todo], study[todo], e[todo]
+        slope, bend = tables.slopes(m + t * at, i)
+        pull = t * slope - at  # decreasing in e for a log-concave g
+        low[todo], high[todo] = (
+            np.where(pull > 0, at, low[todo]), np.where(pull > 0, high[todo], at)
+        )  # fmt: skip
+        move = at + pull / np.maximum(1 - t**2 * bend, 0.1)
         with np.errstate(invalid="ignore"):
-            outside = ((move <= low) | (move >= high)) & np.isfinite(low + high)
-            move = np.where(outside, 0.5 * (low + high), move)
-        settled = (np.abs(move - e) < 1e-3).all()
-        e = move
-        if settled:
+            outside = ((move <= low[todo]) | (move >= high[todo])) & np.isfinite(low + high)[todo]
+            move = np.where(outside, 0.5 * (low[todo] + high[todo]), move)
+        e[todo] = move
+        todo = todo[np.abs(move - at) >= 1e-3]
+        if not len(todo):
             break
     bend = tables.slopes(mu + tau * e, study)[1]
     return mu + tau * e, tau / np.sqrt(np.maximum(1 - tau**2 * bend, 0.1))

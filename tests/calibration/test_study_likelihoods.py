@@ -1,28 +1,43 @@
 """Exact cdfs at the true values are uniform, whatever the study likelihood."""
 
+import functools
+
+import numpy as np
 import pytest
-from families import FAMILIES, SCALE, fit
+from families import FAMILIES, draw, fit
 from scipy import stats
 
-DATA_SETS, FEWER, FALSE_ALARM = 2000, 700, 1e-3
+pytestmark = pytest.mark.slow
+
+DATA_SETS, FALSE_ALARM, OFF = 2000, 1e-3, 1.3
+REFUSED = 1e-3  # share of data sets whose fits may be refused; it moves a cdf by no more than that
 NAMES = ("mu", "tau", "theta_new", "theta")
 
 
-def smallest_p_value(name, data_sets, scale):
+@functools.cache
+def pit(name):
+    """The true tau (set,), and the exact cdfs at the true values (set, 4)."""
+    found, tau = fit(name, DATA_SETS), draw(name, DATA_SETS)[1][:, 1]
+    return tau[found.ok], found.cdf[found.ok]
+
+
+def smallest_p_value(cdf):
     """Bonferroni-adjusted, of Kolmogorov-Smirnov tests of uniformity."""
-    found = fit(name, data_sets, scale)
-    assert found.ok.all()
-    tests = [stats.kstest(found.cdf[:, j], "uniform") for j in range(len(NAMES))]
+    tests = [stats.kstest(cdf[:, j], "uniform") for j in range(len(NAMES))]
     return min(test.pvalue for test in tests) * len(NAMES)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_posteriors_are_calibrated(name):
-    assert smallest_p_value(name, DATA_SETS, SCALE) > FALSE_ALARM
+    _, cdf = pit(name)
+    assert len(cdf) >= (1 - REFUSED) * DATA_SETS
+    assert smallest_p_value(cdf) > FALSE_ALARM
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["binomial OR", "t, one estimate"])
+@pytest.mark.parametrize("name", FAMILIES)
 def test_calibration_fails_for_a_heterogeneity_prior_that_is_too_wide(name):
-    assert smallest_p_value(name, FEWER, 1.3 * SCALE) < FALSE_ALARM
+    """Data sets are kept so that tau has a half-normal distribution, `OFF` times narrower."""
+    tau, cdf = pit(name)
+    log_ratio = -0.5 * (OFF**2 - 1) * (tau / FAMILIES[name].scale) ** 2  # of densities; 0 at most
+    keep = np.random.default_rng(5).random(len(tau)) < np.exp(log_ratio)
+    assert smallest_p_value(cdf[keep]) < FALSE_ALARM

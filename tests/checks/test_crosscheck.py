@@ -238,14 +238,6 @@ def test_every_step_is_told(quick_nuts):
     ]
 
 
-@pytest.mark.slow
-@pytest.mark.nuts
-def test_nuts_of_both_likelihoods_agrees_on_bcg():
-    result = bm.crosscheck([NORMAL, BINOMIAL], bm.load("bcg"), rng=1)
-    assert not result.failed, [verdict for verdict in result.verdicts if not verdict.ok]
-    assert all(abs(row.z_largest) < 4 for row in result.rows if row.road == "nuts")
-
-
 def test_the_rule_and_the_intervals_reach_the_frequentist_rows():
     rule = "DL if Q p < 0.1 or I2 > 50% else MH"
     choices = {"interval": "hksj", "pi": "hts", "tau2_interval": "generalised-q"}

@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -60,10 +61,11 @@ def test_any_effect_prior_under_the_normal_likelihood(effect, frozen):
 
     def of_mu(mu):
         def inner(tau):
-            density = np.prod(stats.norm.pdf(y, mu, np.sqrt(v + tau**2)))
-            return density * stats.halfnorm.pdf(tau, scale=0.5) * frozen.pdf(mu)
+            w = 1 / (v + tau**2)
+            return math.sqrt(w.prod()) * math.exp(-0.5 * (w @ (y - mu) ** 2 + (tau / 0.5) ** 2))
 
-        return integrate.quad(inner, 0, 5, epsrel=1e-10)[0]
+        constant = (2 * np.pi) ** -1.5 * (2 / np.pi) ** 0.5 / 0.5
+        return constant * frozen.pdf(mu) * integrate.quad(inner, 0, 5, epsrel=1e-10)[0]
 
     edges = np.clip([-6, -1, 0.2, 1, 6], *np.nan_to_num(effect.support, posinf=6, neginf=-6))
     pieces = [p for p in pairwise(edges) if p[1] > p[0]]

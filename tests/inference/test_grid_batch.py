@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from cases import BASELINE, counts, estimates
-from families import FAMILIES, STUDIES, draw
+from families import FAMILIES, draw
 from numpy.testing import assert_allclose
 
 import bayesmeta as bm
@@ -56,7 +56,7 @@ def assert_same(bound, data_set, at):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_batch_agrees_with_single_fits_within_its_error(name):
     bound, truth = draw(name, 3)
-    assert_same(bound, np.repeat(np.arange(3), STUDIES), truth)
+    assert_same(bound, np.repeat(np.arange(3), FAMILIES[name].studies), truth)
 
 
 def test_data_sets_may_have_different_numbers_of_studies_in_any_order():
@@ -80,6 +80,11 @@ def normal_bound(**changes):
     return model.bind(estimates([0.1, 0.4, 0.2], [0.04, 0.02, 0.05]))
 
 
+def test_a_mean_between_bounds_agrees_with_single_fits():
+    bound = normal_bound(effect=bm.Uniform(-1.5, 2))
+    assert_same(bound, np.array([0, 0, 1]), np.array([[0.2, 0.1, 0.3, 0.1], [0.4, 0.3, 0.6, 0.2]]))
+
+
 def test_arrays_that_do_not_fit_together_are_refused():
     with pytest.raises(ModelError, match=r"data_set \(3,\) and at \(batch, 4\)"):
         fit_grid_batch(normal_bound(), np.zeros(2, dtype=int), at=np.zeros((1, 4)))
@@ -91,7 +96,7 @@ def test_arrays_that_do_not_fit_together_are_refused():
     "changes",
     [
         {"heterogeneity": bm.Fixed(0)},
-        {"effect": bm.Uniform(-1, 1)},
+        {"effect": bm.Truncated(bm.Normal(0, 1), 0, np.inf)},
         {"random_effects": bm.StudentRandomEffects(4)},
     ],
 )
