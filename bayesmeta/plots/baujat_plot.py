@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.frequentist.influence.measures import Baujat
-from bayesmeta.plots.style import BLUE, INK, label_points, make_axes, tidy
+from bayesmeta.plots.point_labels import label_points
+from bayesmeta.plots.style import BLUE, INK, make_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

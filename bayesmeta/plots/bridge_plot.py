@@ -9,15 +9,9 @@ import numpy as np
 
 from bayesmeta.checks.bridge import Bridge, Step
 from bayesmeta.digits import choose_decimals, show, show_probability
-from bayesmeta.plots.columns import Column, make_axes, place, rule, write
-from bayesmeta.plots.intervals import (
-    Mark,
-    as_mark,
-    choose_limits,
-    draw_bars,
-    name_axis,
-    set_axis,
-)
+from bayesmeta.plots.columns import Column, make_sheet_axes, place, rule, write
+from bayesmeta.plots.effect_axis import name_axis, set_axis
+from bayesmeta.plots.intervals import Mark, as_mark, choose_limits, draw_bars
 from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE, PALE
 from bayesmeta.plots.texts import align_intervals, show_numbers
 from bayesmeta.scales import FloatArray
@@ -70,7 +64,7 @@ def bridge(result: Bridge, *, ax: "Axes | None" = None) -> "Axes":
     sheet = place(_COLUMNS, [head, *cells], size=_SIZE)
     if ax is None:
         body = (len(cells) + 1) * _LINE * _SIZE
-        ax = make_axes(sheet, plot=_PLOT, body=body, head=_SIZE, foot=6.6 * _SIZE)
+        ax = make_sheet_axes(sheet, plot=_PLOT, body=body, head=_SIZE, foot=6.6 * _SIZE)
     measure = result.measure
     null = measure.scale.to_natural(np.array([0.0]))
     set_axis(ax, "x", measure.scale, _limits(result, marks, null), _SIZE)
@@ -78,7 +72,7 @@ def bridge(result: Bridge, *, ax: "Axes | None" = None) -> "Axes":
     ax.set_yticks([])
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
-    ax.set_xlabel(name_axis(measure.label, measure.name, measure.scale), size=_SIZE, color=INK)
+    ax.set_xlabel(name_axis(measure), size=_SIZE, color=INK)
     ax.vlines(null, -0.5, len(cells) - 0.5, colors=GREY, linewidth=0.8, zorder=0)
     _draw_change(ax, marks)
     write(ax, sheet, -0.95, head, bold=True)

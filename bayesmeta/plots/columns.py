@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bayesmeta.plots.style import GREY, INK
+from bayesmeta.plots.style import GREY, INK, make_figure
 from bayesmeta.plots.texts import font_families, text_width
 
 if TYPE_CHECKING:
@@ -130,13 +130,11 @@ def rule(ax: "Axes", sheet: Sheet, position: float) -> None:
             clip_on=False, gid="rule")  # fmt: skip
 
 
-def make_axes(sheet: Sheet, *, plot: float, body: float, head: float, foot: float) -> "Axes":
+def make_sheet_axes(sheet: Sheet, *, plot: float, body: float, head: float, foot: float) -> "Axes":
     """Make a figure that pyplot does not know, of the size that columns and plot need (points)."""
-    from matplotlib.figure import Figure
-
     width = EDGE + sheet.left + plot + sheet.right + EDGE
     height = head + body + foot
-    figure = Figure(figsize=(width / 72, height / 72), dpi=150)
+    figure = make_figure(width / 72, height / 72)
     at = ((EDGE + sheet.left) / width, foot / height, plot / width, body / height)
     ax: Axes = figure.add_axes(at)
     return ax

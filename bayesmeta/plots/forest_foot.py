@@ -7,10 +7,10 @@ import numpy as np
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.plots.columns import Sheet
+from bayesmeta.plots.effect_axis import name_axis
 from bayesmeta.plots.forest_layouts import Layout
 from bayesmeta.plots.forest_lines import Line
 from bayesmeta.plots.forest_weights import not_as_reported
-from bayesmeta.plots.intervals import name_axis
 from bayesmeta.plots.style import BLUE, GREY, INK
 from bayesmeta.plots.texts import font_families, text_width
 
@@ -40,8 +40,7 @@ def draw_foot(
     plot = ax.bbox.width * 72 / ax.figure.dpi
     if null is not None and _draw_directions(ax, result, sheet, null):
         below += _STEP * size
-    ax.set_xlabel(name_axis(result.measure.label, result.measure.name, result.measure.scale),
-                  size=size, color=INK)  # fmt: skip
+    ax.set_xlabel(name_axis(result.measure), size=size, color=INK)
     ax.xaxis.set_label_coords(
         0.5, -below / plot * ax.bbox.width / ax.bbox.height, transform=ax.transAxes
     )

@@ -7,19 +7,14 @@ import numpy as np
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.errors import ModelError
-from bayesmeta.plots.columns import Sheet, make_axes, place, rule, span, write
+from bayesmeta.plots.columns import Sheet, make_sheet_axes, place, rule, span, write
+from bayesmeta.plots.effect_axis import set_axis
 from bayesmeta.plots.forest_arms import extra_columns
 from bayesmeta.plots.forest_foot import draw_foot, foot_height
 from bayesmeta.plots.forest_groups import split_groups
 from bayesmeta.plots.forest_layouts import LAYOUTS, Layout, LayoutName
 from bayesmeta.plots.forest_lines import Line, forest_lines
-from bayesmeta.plots.intervals import (
-    choose_limits,
-    draw_arrows,
-    draw_bars,
-    draw_diamond,
-    set_axis,
-)
+from bayesmeta.plots.intervals import choose_limits, draw_arrows, draw_bars, draw_diamond
 from bayesmeta.plots.style import BLUE, GREY, INK
 from bayesmeta.plots.texts import font_families
 
@@ -103,7 +98,7 @@ def forest(
     sheet = _place(lines, form, tuple(one.key for one in extra), size)
     body = sum(line.height for line in lines)
     if ax is None:
-        ax = make_axes(sheet, plot=_PLOT, body=body * form.line * size, head=2.6 * size,
+        ax = make_sheet_axes(sheet, plot=_PLOT, body=body * form.line * size, head=2.6 * size,
                        foot=foot_height(result, size))  # fmt: skip
     set_axis(ax, "x", result.measure.scale, _limits(result, lines, (at, null)), size)
     ax.set_ylim(body, 0)

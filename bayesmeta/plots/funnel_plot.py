@@ -8,17 +8,9 @@ from scipy.special import ndtri
 from bayesmeta.effects import Effects
 from bayesmeta.errors import ModelError
 from bayesmeta.frequentist.bias.trim_fill import TrimFill
+from bayesmeta.plots.effect_axis import null_value, set_effect_axis
 from bayesmeta.plots.effect_points import effect_points
-from bayesmeta.plots.style import (
-    BLUE,
-    INK,
-    add_legend,
-    make_axes,
-    null_value,
-    set_effect_axis,
-    tidy,
-    widen,
-)
+from bayesmeta.plots.style import BLUE, INK, add_legend, make_axes, tidy, widen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

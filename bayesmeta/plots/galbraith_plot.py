@@ -6,20 +6,11 @@ import numpy as np
 from scipy.special import ndtri
 
 from bayesmeta.effects import Effects, Measure
+from bayesmeta.plots.effect_axis import name_axis, null_value
 from bayesmeta.plots.effect_points import effect_points
+from bayesmeta.plots.point_labels import label_points
 from bayesmeta.plots.ratio_ticks import ratio_ticks
-from bayesmeta.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    SIZE,
-    add_legend,
-    label_points,
-    make_axes,
-    name_axis,
-    null_value,
-    tidy,
-)
+from bayesmeta.plots.style import BLUE, GREY, INK, SIZE, add_legend, make_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

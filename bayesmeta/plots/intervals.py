@@ -1,12 +1,11 @@
-"""Estimates with intervals on an axis of effects: the axis, its ends, bars and their arrows."""
+"""Estimates with intervals on an axis of effects: its ends, bars and their arrows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesmeta.plots.ratio_ticks import ratio_ticks
 from bayesmeta.plots.style import INK
 from bayesmeta.scales import FloatArray, Scale
 
@@ -78,23 +77,6 @@ def _analysis(scale: Scale, natural: FloatArray) -> FloatArray:
     return numbers[np.isfinite(numbers)]
 
 
-def set_axis(
-    ax: "Axes", which: Literal["x", "y"], scale: Scale, limits: tuple[float, float], size: float
-) -> None:
-    """Make the horizontal or the vertical axis one of effects: logarithmic for ratios."""
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
-    axis = ax.xaxis if which == "x" else ax.yaxis
-    if scale.name == "log":
-        (ax.set_xscale if which == "x" else ax.set_yscale)("log")
-        ticks = ratio_ticks(*limits)
-        axis.set_major_locator(FixedLocator(ticks))
-        axis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
-        axis.set_minor_locator(NullLocator())
-    (ax.set_xlim if which == "x" else ax.set_ylim)(*limits)
-    axis.set_tick_params(labelsize=size, length=3, color=INK)
-
-
 def draw_bars(
     ax: "Axes",
     marks: Sequence[Mark],
@@ -133,11 +115,6 @@ def draw_diamond(ax: "Axes", mark: Mark, position: float, colour: str) -> None:
         Polygon(corners, facecolor=colour, edgecolor=INK, linewidth=0.6, zorder=3, gid="diamond")
     )
     draw_arrows(ax, mark, position, colour)
-
-
-def name_axis(label: str, name: str, scale: Scale) -> str:
-    """Say what an axis of effects shows."""
-    return f"{label} ({name})" + (", logarithmic axis" if scale.name == "log" else "")
 
 
 def split_heads(heads: Sequence[str], width: int = 16) -> list[str]:

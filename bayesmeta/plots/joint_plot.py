@@ -6,7 +6,8 @@ import numpy as np
 
 from bayesmeta.inference.joint_density import joint_log_density
 from bayesmeta.inference.posterior import Posterior
-from bayesmeta.plots.style import INK, add_legend, make_axes, set_effect_axis, tidy
+from bayesmeta.plots.effect_axis import set_effect_axis
+from bayesmeta.plots.style import INK, add_legend, make_axes, tidy
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.frequentist.survival import grouped_kaplan_meier
-from bayesmeta.plots.style import INK, OF_GROUPS, SIZE, add_legend, make_axes, plain, tidy
+from bayesmeta.plots.style import INK, OF_GROUPS, SIZE, add_legend, make_axes, tidy
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies.time_tables import LifeTable
 
@@ -72,17 +72,16 @@ def kaplan_meier(
         )
         curve = grouped_kaplan_meier(at_risk, events, level=level)
         colour, marker, dashes = OF_GROUPS[i % len(OF_GROUPS)]
-        name = plain(group)
         time = np.append(start[0], end)
         ax.step(time, _from_zero(1 - curve.survival), where="post", color=colour, linewidth=1.5,
-                linestyle=dashes, label=f"{name}, Kaplan-Meier".lstrip(", "))  # fmt: skip
+                linestyle=dashes, label=f"{group}, Kaplan-Meier".lstrip(", "))  # fmt: skip
         beside = end + (i - (len(groups) - 1) / 2) * 0.012 * float(table.end.max())
         ax.plot(beside, 1 - curve.survival, marker, color=colour, markersize=4.5)
         ax.vlines(beside, 1 - curve.high, 1 - curve.low, colors=colour, linewidth=1.1)
         ax.fill_between(time, _from_zero(1 - curve.none_respond), _from_zero(1 - curve.all_respond),
                         step="post", facecolor=colour, edgecolor=colour, alpha=0.2,
                         linewidth=0, hatch=_HATCHES[i % len(_HATCHES)],
-                        label=f"{name}, none to all of those lost".lstrip(", "))  # fmt: skip
+                        label=f"{group}, none to all of those lost".lstrip(", "))  # fmt: skip
         for at, n in zip(start, at_risk, strict=True):
             text = f"{n:.0f}" if np.isfinite(n) else "?"
             ax.annotate(text, (at, 0), (0, -38 - 11 * i), ha="center", color=colour,

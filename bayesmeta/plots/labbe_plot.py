@@ -7,7 +7,8 @@ from scipy.special import expit, logit
 
 from bayesmeta.errors import ModelError
 from bayesmeta.frequentist.independent import independent_effects, pool_batch
-from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, label_points, make_axes, tidy
+from bayesmeta.plots.point_labels import label_points
+from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, tidy
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
 

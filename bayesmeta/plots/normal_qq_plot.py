@@ -8,7 +8,8 @@ from scipy.special import betaincinv, ndtri
 from bayesmeta.effects import Effects
 from bayesmeta.errors import ModelError
 from bayesmeta.frequentist.independent import pool_batch
-from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, label_points, make_axes, tidy, widen
+from bayesmeta.plots.point_labels import label_points
+from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, tidy, widen
 from bayesmeta.scales import FloatArray
 
 if TYPE_CHECKING:

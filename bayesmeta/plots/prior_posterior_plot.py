@@ -8,16 +8,8 @@ from bayesmeta.errors import ModelError
 from bayesmeta.inference.marginals import Marginal, NormalMixture
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.model import Model, has_known_tau
-from bayesmeta.plots.style import (
-    BLUE,
-    INK,
-    add_legend,
-    make_axes,
-    plain,
-    set_effect_axis,
-    tidy,
-    widen,
-)
+from bayesmeta.plots.effect_axis import set_effect_axis
+from bayesmeta.plots.style import BLUE, INK, add_legend, make_axes, tidy, widen
 from bayesmeta.priors import Fixed, Normal, Prior
 from bayesmeta.random_effects import NormalRandomEffects
 from bayesmeta.scales import FloatArray
@@ -86,7 +78,6 @@ def prior_posterior(
     ['prior half_normal(0.5)', 'posterior']
     """
     row, name = _row_of(post, parameter, study), _WORDS[parameter]
-    told_of = "" if study is None else plain(study)
     marginal: Marginal = getattr(post, parameter)
 
     def density(x: FloatArray) -> FloatArray:
@@ -112,7 +103,7 @@ def prior_posterior(
         "-",
         color=BLUE,
         linewidth=1.7,
-        label=f"posterior of {told_of}" if told_of else "posterior",
+        label="posterior" if study is None else f"posterior of {study}",
     )
     ax.fill_between(to_axis(inside), density(inside), color=BLUE, alpha=0.25, linewidth=0,
                     label=f"{100 * level:g}% interval")  # fmt: skip

@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.inference.posterior import Posterior
-from bayesmeta.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    add_legend,
-    make_axes,
-    null_value,
-    set_effect_axis,
-    tidy,
-)
+from bayesmeta.plots.effect_axis import null_value, set_effect_axis
+from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

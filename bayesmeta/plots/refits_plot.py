@@ -6,18 +6,8 @@ import numpy as np
 
 from bayesmeta.effects import get_measure
 from bayesmeta.frequentist.influence.deletion import Refits
-from bayesmeta.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    SIZE,
-    make_row_axes,
-    null_value,
-    set_effect_axis,
-    set_rows,
-    tidy,
-    widen,
-)
+from bayesmeta.plots.effect_axis import null_value, set_effect_axis
+from bayesmeta.plots.style import BLUE, GREY, INK, SIZE, make_row_axes, set_rows, tidy, widen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

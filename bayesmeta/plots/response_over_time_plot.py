@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.frequentist.survival import wilson_interval
-from bayesmeta.plots.style import INK, OF_GROUPS, SIZE, add_legend, make_axes, plain, tidy, widen
+from bayesmeta.plots.style import INK, OF_GROUPS, SIZE, add_legend, make_axes, tidy, widen
 from bayesmeta.studies.time_tables import Responses
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def response_over_time(
         colour, marker, dashes = OF_GROUPS[i % len(OF_GROUPS)]
         ax.vlines(x, ends[:, 0], ends[:, 1], colors=colour, linewidth=1.2)
         ax.plot(x, share, marker=marker, linestyle=dashes, color=colour, markersize=5,
-                linewidth=1.0, label=plain(group) or "_all")  # fmt: skip
+                linewidth=1.0, label=group or "_all")  # fmt: skip
         for at, r, k in zip(time, events, n, strict=True):
             ax.annotate(f"{r:.0f}/{k:.0f}", (at, 0), (0, -38 - 11 * i), ha="center", color=colour,
                         xycoords=("data", "axes fraction"), textcoords="offset points",

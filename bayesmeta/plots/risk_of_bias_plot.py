@@ -8,12 +8,11 @@ from bayesmeta.plots.style import (
     PALE,
     SIZE,
     make_row_axes,
-    plain,
     row_height,
     set_rows,
-    text_width,
     tidy,
 )
+from bayesmeta.plots.texts import font_families, text_width
 from bayesmeta.studies.risk_of_bias import RiskOfBias
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def risk_of_bias(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axes":
 
     step = row_height(len(table.study)) / 72
     if ax is None:
-        above = max(map(text_width, table.domain)) / 72
+        above = text_width(table.domain, SIZE) / 72
         ax = make_row_axes(table.study, width=max(1.5 * step * len(table.domain) + 0.3, 3.2),
                            extra=above + 0.5)  # fmt: skip
     size = 10.5 if len(table.study) < 30 else 8.5
@@ -73,8 +72,8 @@ def risk_of_bias(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axes":
     ax.set_xlim(-0.7, len(table.domain) - 0.3)
     ax.xaxis.tick_top()
     tidy(ax)
-    ax.set_xticks(range(len(table.domain)), [plain(domain) for domain in table.domain],
-                  rotation=90, fontsize=SIZE)  # fmt: skip
+    ax.set_xticks(range(len(table.domain)), table.domain, rotation=90, fontsize=SIZE,
+                  parse_math=False, family=font_families())  # fmt: skip
     ax.tick_params(axis="x", length=0)
     set_rows(ax, table.study)
     ax.hlines([i + 0.5 for i in range(len(table.study) - 1)], *ax.get_xlim(), colors=PALE,

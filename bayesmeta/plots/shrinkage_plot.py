@@ -6,17 +6,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from bayesmeta.inference.posterior import Posterior
-from bayesmeta.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    add_legend,
-    make_row_axes,
-    set_effect_axis,
-    set_rows,
-    tidy,
-    widen,
-)
+from bayesmeta.plots.effect_axis import set_effect_axis
+from bayesmeta.plots.style import BLUE, GREY, INK, add_legend, make_row_axes, set_rows, tidy, widen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,9 @@ from bayesmeta.frequentist import PooledEstimate, pool
 from bayesmeta.inference.gaussian_nodes import condition_on_tau, rotate
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.likelihoods import NormalData
-from bayesmeta.plots.intervals import choose_limits, name_axis, set_axis
-from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
+from bayesmeta.plots.effect_axis import name_axis, set_axis
+from bayesmeta.plots.intervals import choose_limits
+from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE, make_figure
 from bayesmeta.plots.texts import show_ratio
 from bayesmeta.priors import Flat, Prior
 from bayesmeta.scales import FloatArray
@@ -129,9 +130,7 @@ def effect_given_tau(
 
 
 def _make_axes() -> "tuple[Axes, Axes]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.2, 5.8), dpi=150)
+    figure = make_figure(8.2, 5.8)
     upper = figure.add_axes((0.09, 0.45, 0.56, 0.52))
     lower = figure.add_axes((0.09, 0.09, 0.56, 0.32), sharex=upper)
     upper.tick_params(labelbottom=False)
@@ -174,7 +173,7 @@ def _draw_effect(
     if limits[0] < null[0] < limits[1]:
         ax.axhline(float(null[0]), color=GREY, linewidth=0.8, zorder=0)
     ax.set_xlim(0.0, float(tau[-1]) * 1.06)
-    ax.set_ylabel(name_axis(result.measure.label, result.measure.name, scale), size=_SIZE)
+    ax.set_ylabel(name_axis(result.measure), size=_SIZE)
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=_SIZE - 0.5, frameon=False,
               borderaxespad=0, labelspacing=0.7)  # fmt: skip
     ax.spines[["top", "right"]].set_visible(False)
