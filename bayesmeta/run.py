@@ -17,6 +17,7 @@ from bayesmeta.comparison import Comparison, Outcome, read_comparison, write_com
 from bayesmeta.errors import ComparisonError, Problem
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Diagnostics, Posterior
+from bayesmeta.plots.figures import without_pyplot
 from bayesmeta.plots.forest_plot import forest
 from bayesmeta.published.audit import Audit, audit
 from bayesmeta.published.audited import AuditedRow
@@ -290,7 +291,8 @@ def _write_report(job: Job, results: tuple[CrossCheck, ...], beside: Path) -> No
 
 def _write_files(folder: Path, comparison: Comparison, result: CrossCheck, beside: Path) -> None:
     result.to_long().to_csv(beside / "estimates.csv", index=False, lineterminator="\n")
-    figure = forest(result).get_figure(root=True)
+    with without_pyplot():
+        figure = forest(result).get_figure(root=True)
     if figure is not None:
         figure.savefig(beside / "forest.png")
     _write_spec(comparison, result, folder.name, beside / "comparison.toml")

@@ -13,8 +13,9 @@ from bayesmeta.inference.gaussian_nodes import condition_on_tau, rotate
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.plots.effect_axis import name_axis, set_axis
+from bayesmeta.plots.figures import make_figure
 from bayesmeta.plots.intervals import choose_limits
-from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE, make_figure
+from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
 from bayesmeta.plots.texts import show_ratio
 from bayesmeta.priors import Flat, Prior
 from bayesmeta.scales import FloatArray
@@ -43,8 +44,7 @@ def why_they_differ(
     result : CrossCheck
         With an exact posterior of a normal likelihood and normal random effects.
     axes : (Axes, Axes), optional
-        Upper and lower, which should share their x axis. Not given, a figure is made, which pyplot
-        does not know.
+        Upper and lower, which should share their x axis. Not given, a figure is made.
 
     Returns
     -------
@@ -61,9 +61,10 @@ def why_they_differ(
     >>> import bayesmeta as bm
     >>> model = bm.Model(measure="OR", likelihood=bm.NormalLikelihood(),
     ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
-    >>> above, below = bm.plots.why_they_differ(bm.crosscheck(model, bm.load("bcg"), nuts=False))
-    >>> below.get_xlabel()
-    'tau, SD of the true effects (log OR)'
+    >>> result = bm.crosscheck(model, bm.load("bcg"), nuts=False)
+    >>> ax = bm.plots.why_they_differ(result)[0]
+    >>> ax.get_ylabel()
+    'odds ratio (OR), logarithmic axis'
     """
     posterior = _normal_posterior(result)
     rows = _plug_ins(result)

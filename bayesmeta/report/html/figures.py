@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from bayesmeta.checks.crosscheck import CrossCheck
+from bayesmeta.plots.figures import without_pyplot
 from bayesmeta.plots.forest_plot import forest
 from bayesmeta.report.html.outcome_tables import forest_page_table
 from bayesmeta.report.html.table import Table
@@ -58,7 +59,9 @@ def draw_figures(result: CrossCheck, place: str) -> tuple[DrawnFigure, ...]:
     for figure in FIGURES:
         if figure.fits(result):
             about = f"{figure.title}: {result.outcome or result.measure.label}"
-            svg = as_inline_svg(figure.draw(result), about, f"{place}-{figure.name}")
+            with without_pyplot():
+                ax = figure.draw(result)
+            svg = as_inline_svg(ax, about, f"{place}-{figure.name}")
             drawn.append(DrawnFigure(title=figure.title, svg=svg, table=figure.table(result)))
     return tuple(drawn)
 
