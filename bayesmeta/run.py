@@ -125,6 +125,7 @@ def run_comparison(
     return run_job(job, out, nuts=nuts, progress=progress)
 
 
+@without_pyplot()
 def run_job(
     job: Job,
     out: str | os.PathLike[str] | None,
@@ -291,8 +292,7 @@ def _write_report(job: Job, results: tuple[CrossCheck, ...], beside: Path) -> No
 
 def _write_files(folder: Path, comparison: Comparison, result: CrossCheck, beside: Path) -> None:
     result.to_long().to_csv(beside / "estimates.csv", index=False, lineterminator="\n")
-    with without_pyplot():
-        figure = forest(result).get_figure(root=True)
+    figure = forest(result).get_figure(root=True)
     if figure is not None:
         figure.savefig(beside / "forest.png")
     _write_spec(comparison, result, folder.name, beside / "comparison.toml")

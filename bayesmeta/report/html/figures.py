@@ -53,15 +53,14 @@ class DrawnFigure:
     table: Table
 
 
+@without_pyplot()
 def draw_figures(result: CrossCheck, place: str) -> tuple[DrawnFigure, ...]:
     """Draw all figures that fit an outcome; `place` makes their ids unique on the page."""
     drawn = []
     for figure in FIGURES:
         if figure.fits(result):
             about = f"{figure.title}: {result.outcome or result.measure.label}"
-            with without_pyplot():
-                ax = figure.draw(result)
-            svg = as_inline_svg(ax, about, f"{place}-{figure.name}")
+            svg = as_inline_svg(figure.draw(result), about, f"{place}-{figure.name}")
             drawn.append(DrawnFigure(title=figure.title, svg=svg, table=figure.table(result)))
     return tuple(drawn)
 
