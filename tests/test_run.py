@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from checks.fakes import as_nuts
+from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
 
 import bayesmeta as bm
@@ -110,6 +111,11 @@ def test_a_second_run_replaces_its_files_and_no_other(tmp_path):
     bm.run_comparison(BCG, tmp_path, nuts=False)
     assert (tmp_path / "bcg" / "my notes.txt").read_text() == "mine"
     assert (tmp_path / "bcg" / "estimates.csv").read_text().startswith("outcome,")
+
+
+def test_no_figure_is_left_open(tmp_path):
+    bm.run_comparison(two_outcomes(tmp_path), tmp_path / "out", nuts=False)
+    assert plt.get_fignums() == []
 
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):

@@ -74,7 +74,8 @@ def forest(
     StudyTableError
         A column that is not in the table, or values that are not one for each study.
     ModelError
-        An unknown layout, groups without studies, or a reference that is not on the scale.
+        No cross-check, an unknown layout, groups without studies, or a reference that is not on the
+        scale.
 
     Examples
     --------
@@ -87,6 +88,11 @@ def forest(
     >>> ax.get_xlabel()
     'odds ratio (OR), logarithmic axis'
     """
+    if not isinstance(result, CrossCheck):
+        raise ModelError(
+            f"A forest plot draws a cross-check, not a {type(result).__name__}: "
+            "bm.plots.forest(bm.crosscheck(model, studies, nuts=False))."
+        )
     if layout not in LAYOUTS:
         raise ModelError(f"Unknown layout {layout!r}. Known: {', '.join(LAYOUTS)}")
     form, effects = LAYOUTS[layout], result.effects

@@ -333,6 +333,11 @@ def test_columns_of_the_table_and_of_the_user_are_printed(crins):
     assert {"bias", *"uvwxyz"} <= set(texts)
 
 
+def test_a_posterior_alone_is_refused_with_what_to_do(crins):
+    with pytest.raises(bm.ModelError, match=r"not a Posterior.*bm\.crosscheck\(model"):
+        bm.plots.forest(crins.models[0].exact)
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
