@@ -173,11 +173,11 @@ def _subtotals(content: _Content, group: Subgroup) -> Iterator[Line]:
     elif group.missing:
         yield Line(kind="note", label=f"subtotal, exact posterior: {group.missing}")
     if row is not None and row.q_df:
-        yield Line(kind="note", label=say_heterogeneity(row))
+        yield Line(kind="note", label=say_heterogeneity(row), height=0.8)
     if posterior is not None and (
         told := say_posterior(posterior, result.level, to=content.layout.to)
     ):
-        yield Line(kind="note", label=f"Heterogeneity, exact posterior: {told}")
+        yield Line(kind="note", label=f"Heterogeneity, exact posterior: {told}", height=0.8)
 
 
 # --- pooled --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from bayesmeta.scales import FloatArray
 
 _DIGIT, _MINUS = "\u2007", "\u2004"  # spaces of the width of a digit, about that of a minus
 _UNLIKE = 6  # half digits: limits that differ more in length are not lined up
+_HALF = ".,-[]() " + _MINUS  # letters of half the width of a digit
 _OTHER_SCRIPTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans SC",
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans",
@@ -96,6 +97,9 @@ def align_intervals(rows: Sequence[tuple[str, str, str]], *, to: str = ", ") -> 
     >>> rows = [("0.17", "0.0068", "4.19"), ("1.06", "0.10", "1.75")]
     >>> [row.replace("\u2007", "_") for row in align_intervals(rows)]
     ['0.17 [0.0068, 4.19]', '1.06__ [0.10, 1.75]']
+    >>> rows = [("0.12", "0.09", "0.16"), ("-0.05", "-0.20", "0.16")]
+    >>> [row.replace("\u2004", "~") for row in align_intervals(rows)]
+    ['0.12 [~0.09, 0.16]', '-0.05 [-0.20, 0.16]']
     """
     first, last = "[]" if to == ", " else "()"
     shown = [row for row in rows if NONE not in row[1:]]
@@ -135,7 +139,7 @@ def _whole(text: str) -> str:
 
 def _places(text: str) -> int:
     """Measure a number in half digits: points, commas and a minus are about one wide."""
-    return sum(1 if letter in ".,-[]() " else 2 for letter in text)
+    return sum(1 if letter in _HALF else 2 for letter in text)
 
 
 def _pad(places: int) -> str:
