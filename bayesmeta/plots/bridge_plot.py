@@ -65,7 +65,7 @@ def bridge(result: Bridge, *, ax: "Axes | None" = None) -> "Axes":
         body = (len(cells) + 1) * _LINE * _SIZE
         ax = make_sheet_axes(sheet, plot=_PLOT, body=body, head=_SIZE, foot=6.0 * _SIZE)
     else:
-        make_room(ax, sheet, head=_SIZE, foot=6.0 * _SIZE)
+        make_room(ax, left=sheet.left, right=sheet.right, head=_SIZE, foot=6.0 * _SIZE)
     measure = result.measure
     null = measure.scale.to_natural(np.array([0.0]))
     set_axis(ax, "x", measure.scale, _limits(result, marks, null), _SIZE)

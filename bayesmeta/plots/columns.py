@@ -141,7 +141,9 @@ def make_sheet_axes(sheet: Sheet, *, plot: float, body: float, head: float, foot
     return ax
 
 
-def make_room(ax: "Axes", sheet: Sheet, *, head: float, foot: float) -> None:
+def make_room(
+    ax: "Axes", *, left: float = 0.0, right: float = 0.0, head: float = 0.0, foot: float = 0.0
+) -> None:
     """Move axes that are given, so that their texts fit in where they were; points.
 
     A layout engine does that by itself. Where there is no room for a plot as well, texts go beyond.
@@ -151,7 +153,7 @@ def make_room(ax: "Axes", sheet: Sheet, *, head: float, foot: float) -> None:
         return
     points = 72 / figure.dpi
     box, (wide, high) = ax.get_position(), (points * side for side in ax.figure.bbox.size)
-    width = box.width - (sheet.left + sheet.right) / wide
+    width = box.width - (left + right) / wide
     height = box.height - (head + foot) / high
     if width > 0.2 * box.width and height > 0.2 * box.height:
-        ax.set_position((box.x0 + sheet.left / wide, box.y0 + foot / high, width, height))
+        ax.set_position((box.x0 + left / wide, box.y0 + foot / high, width, height))

@@ -109,7 +109,7 @@ def forest(
     if ax is None:
         ax = make_sheet_axes(sheet, plot=_PLOT, body=body * form.line * size, head=head, foot=foot)
     else:
-        make_room(ax, sheet, head=head, foot=foot)
+        make_room(ax, left=sheet.left, right=sheet.right, head=head, foot=foot)
     set_axis(ax, "x", result.measure.scale, _limits(result, lines, (at, null)), size)
     ax.set_ylim(body, 0)
     ax.set_yticks([])

@@ -12,11 +12,12 @@ from bayesmeta.frequentist import PooledEstimate, pool
 from bayesmeta.inference.gaussian_nodes import condition_on_tau, rotate
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.likelihoods import NormalData
+from bayesmeta.plots.columns import make_room
 from bayesmeta.plots.effect_axis import name_axis, set_axis
 from bayesmeta.plots.figures import make_figure
 from bayesmeta.plots.intervals import choose_limits
 from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
-from bayesmeta.plots.texts import show_ratio
+from bayesmeta.plots.texts import show_ratio, text_width
 from bayesmeta.priors import Flat, Prior
 from bayesmeta.scales import FloatArray
 
@@ -44,7 +45,8 @@ def why_they_differ(
     result : CrossCheck
         With an exact posterior of a normal likelihood and normal random effects.
     axes : (Axes, Axes), optional
-        Upper and lower, which should share their x axis. Not given, a figure is made.
+        Upper and lower, which should share their x axis; they make room for their legends. Not
+        given, a figure is made.
 
     Returns
     -------
@@ -74,6 +76,8 @@ def why_they_differ(
     upper, lower = _make_axes() if axes is None else axes
     _draw_effect(upper, result, posterior, rows, tau)
     _draw_tau(lower, result, posterior, rows, tau)
+    if axes is not None:
+        _make_room(upper, lower)
     return upper, lower
 
 
@@ -136,6 +140,13 @@ def _make_axes() -> "tuple[Axes, Axes]":
     lower = figure.add_axes((0.09, 0.09, 0.56, 0.32), sharex=upper)
     upper.tick_params(labelbottom=False)
     return upper, lower
+
+
+def _make_room(*axes: "Axes") -> None:
+    """Let the legends fit in where axes that are given were."""
+    labels = [label for ax in axes for label in ax.get_legend_handles_labels()[1]]
+    for ax in axes:
+        make_room(ax, right=text_width(labels, _SIZE - 0.5) + 5 * _SIZE)
 
 
 def _draw_effect(
