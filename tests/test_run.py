@@ -50,7 +50,9 @@ def two_outcomes(folder):
 @pytest.fixture(scope="module")
 def bcg_results(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
+    plt.close("all")
     (result,) = bm.run_comparison(BCG, out, nuts=False)
+    assert plt.get_fignums() == []  # a run leaves no figure open
     return out / "bcg", result
 
 
@@ -111,11 +113,6 @@ def test_a_second_run_replaces_its_files_and_no_other(tmp_path):
     bm.run_comparison(BCG, tmp_path, nuts=False)
     assert (tmp_path / "bcg" / "my notes.txt").read_text() == "mine"
     assert (tmp_path / "bcg" / "estimates.csv").read_text().startswith("outcome,")
-
-
-def test_no_figure_is_left_open(tmp_path):
-    bm.run_comparison(two_outcomes(tmp_path), tmp_path / "out", nuts=False)
-    assert plt.get_fignums() == []
 
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
