@@ -17,6 +17,7 @@ from bayesmeta.comparison import Comparison, Outcome, read_comparison, write_com
 from bayesmeta.errors import ComparisonError, Problem
 from bayesmeta.inference.nuts import Progress, silent
 from bayesmeta.inference.posterior import Diagnostics, Posterior
+from bayesmeta.plots.figures import without_pyplot
 from bayesmeta.plots.forest_plot import forest
 from bayesmeta.published.audit import Audit, audit
 from bayesmeta.published.audited import AuditedRow
@@ -124,6 +125,7 @@ def run_comparison(
     return run_job(job, out, nuts=nuts, progress=progress)
 
 
+@without_pyplot()
 def run_job(
     job: Job,
     out: str | os.PathLike[str] | None,

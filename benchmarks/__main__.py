@@ -10,6 +10,7 @@ from benchmarks.engines import bench_engines, bench_forms
 from benchmarks.growth import bench_counts, bench_growth
 from benchmarks.honesty import bench_honesty
 from benchmarks.imports import bench_imports
+from benchmarks.pictures import bench_pictures
 from benchmarks.reference import bench_reference, bench_reml
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "growth": bench_growth,
     "honesty": bench_honesty,
     "imports": bench_imports,
+    "pictures": bench_pictures,
     "reference": bench_reference,
     "reml": bench_reml,
 }

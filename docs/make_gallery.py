@@ -21,8 +21,8 @@ kernelspec:
 # Gallery
 
 Every picture that the package draws, by the code beside it, run when this page was built. Each is
-one function of one result, takes axes (`ax=...`) or makes a figure of the right size, and returns
-the axes; `ax.figure.savefig("name.svg")` writes PNG, SVG or PDF.
+one function of one result, takes axes (`ax=...`) or makes pyplot's next figure, of the right size,
+and returns the axes; `ax.figure.savefig("name.svg")` writes PNG, SVG or PDF.
 
 ```{code-cell} ipython3
 :tags: [remove-cell]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from checks.fakes import as_nuts
+from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
 
 import bayesmeta as bm
@@ -49,7 +50,9 @@ def two_outcomes(folder):
 @pytest.fixture(scope="module")
 def bcg_results(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
+    plt.close("all")
     (result,) = bm.run_comparison(BCG, out, nuts=False)
+    assert plt.get_fignums() == []  # a run leaves no figure open
     return out / "bcg", result
 
 

@@ -33,8 +33,7 @@ def absolute_risk(
     level : float
         Probability of the interval.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

@@ -22,8 +22,7 @@ def baujat(result: Baujat, *, ax: "Axes | None" = None) -> "Axes":
     result : Baujat
         From `bayesmeta.baujat`.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

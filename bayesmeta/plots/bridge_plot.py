@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesmeta.checks.bridge import Bridge, Step
 from bayesmeta.digits import choose_decimals, show, show_probability
-from bayesmeta.plots.columns import Column, make_sheet_axes, place, rule, write
+from bayesmeta.plots.columns import Column, make_room, make_sheet_axes, place, rule, write
 from bayesmeta.plots.effect_axis import name_axis, set_axis
 from bayesmeta.plots.intervals import Mark, as_mark, choose_limits, draw_bars
 from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE, PALE
@@ -42,8 +42,7 @@ def bridge(result: Bridge, *, ax: "Axes | None" = None) -> "Axes":
     ----------
     result : Bridge
     ax : Axes, optional
-        Where to draw; texts go beside it. Not given, a figure of the right size is made, which
-        pyplot does not know.
+        Where to draw, plot and texts together. Not given, a figure of the right size is made.
 
     Returns
     -------
@@ -64,7 +63,9 @@ def bridge(result: Bridge, *, ax: "Axes | None" = None) -> "Axes":
     sheet = place(_COLUMNS, [head, *cells], size=_SIZE)
     if ax is None:
         body = (len(cells) + 1) * _LINE * _SIZE
-        ax = make_sheet_axes(sheet, plot=_PLOT, body=body, head=_SIZE, foot=6.6 * _SIZE)
+        ax = make_sheet_axes(sheet, plot=_PLOT, body=body, head=_SIZE, foot=6.0 * _SIZE)
+    else:
+        make_room(ax, left=sheet.left, right=sheet.right, head=_SIZE, foot=6.0 * _SIZE)
     measure = result.measure
     null = measure.scale.to_natural(np.array([0.0]))
     set_axis(ax, "x", measure.scale, _limits(result, marks, null), _SIZE)
@@ -164,7 +165,7 @@ def _draw_legend(ax: "Axes", result: Bridge) -> None:
         for road in roads
     ]  # fmt: skip
     handles.append(Patch(facecolor=PALE, label="interval of the step before"))
-    below = 5.6 * _SIZE * ax.figure.dpi / 72 / ax.bbox.height
+    below = 5.0 * _SIZE * ax.figure.dpi / 72 / ax.bbox.height
     ax.legend(handles=handles, loc="center", ncols=4, fontsize=_SIZE - 1, frameon=False,
               borderpad=0, bbox_to_anchor=(0.5, -below))  # fmt: skip
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bayesmeta.plots.style import GREY, INK, make_figure
+from bayesmeta.plots.figures import make_figure
+from bayesmeta.plots.style import GREY, INK
 from bayesmeta.plots.texts import font_families, text_width
 
 if TYPE_CHECKING:
@@ -131,10 +132,28 @@ def rule(ax: "Axes", sheet: Sheet, position: float) -> None:
 
 
 def make_sheet_axes(sheet: Sheet, *, plot: float, body: float, head: float, foot: float) -> "Axes":
-    """Make a figure that pyplot does not know, of the size that columns and plot need (points)."""
+    """Make axes in a figure of the size that columns and plot need (points)."""
     width = EDGE + sheet.left + plot + sheet.right + EDGE
     height = head + body + foot
     figure = make_figure(width / 72, height / 72)
     at = ((EDGE + sheet.left) / width, foot / height, plot / width, body / height)
     ax: Axes = figure.add_axes(at)
     return ax
+
+
+def make_room(
+    ax: "Axes", *, left: float = 0.0, right: float = 0.0, head: float = 0.0, foot: float = 0.0
+) -> None:
+    """Move axes that are given, so that their texts fit in where they were; points.
+
+    A layout engine does that by itself. Where there is no room for a plot as well, texts go beyond.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None or figure.get_layout_engine() is not None:
+        return
+    points = 72 / figure.dpi
+    box, (wide, high) = ax.get_position(), (points * side for side in ax.figure.bbox.size)
+    width = box.width - (left + right) / wide
+    height = box.height - (head + foot) / high
+    if width > 0.2 * box.width and height > 0.2 * box.height:
+        ax.set_position((box.x0 + left / wide, box.y0 + foot / high, width, height))

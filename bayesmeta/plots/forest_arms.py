@@ -18,12 +18,20 @@ from bayesmeta.studies.refusal import did_you_mean
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """A column: its key, its heading, and a text for each study."""
+    """A column: its key, its heading, a text for each study; and the counts, if that is what it is.
+
+    Counts can be added up, over all studies or those of a group.
+    """
 
     key: str
     head: str
     texts: tuple[str, ...]
-    total: str = ""
+    counts: tuple[float, ...] = ()
+
+    def total(self, members: Sequence[int] | None = None) -> str:
+        """Add the counts of these studies up, or of all; "" where there are none."""
+        kept = self.counts if members is None else [self.counts[i] for i in members if self.counts]
+        return _count(sum(kept)) if kept else ""
 
 
 def arm_columns(studies: StudyTable | None, *, split: bool) -> tuple[Texts, ...]:
@@ -42,9 +50,9 @@ def arm_columns(studies: StudyTable | None, *, split: bool) -> tuple[Texts, ...]
     for i, part in enumerate(parts):
         name = split_heads([part.arm])[0]
         if split:
-            for j, (what, texts, total) in enumerate(part.numbers):
+            for j, (what, texts, counts) in enumerate(part.numbers):
                 head = f"{name}\n{what}" if part.arm else what
-                columns.append(Texts(key=f"arm {i} {j}", head=head, texts=texts, total=total))
+                columns.append(Texts(key=f"arm {i} {j}", head=head, texts=texts, counts=counts))
         else:
             texts = tuple(part.joint.format(*row) for row in zip(*part.texts, strict=True))
             head = f"{name}\n{part.what}" if part.arm and part.what else name or part.what
@@ -52,7 +60,7 @@ def arm_columns(studies: StudyTable | None, *, split: bool) -> tuple[Texts, ...]
     return tuple(columns)
 
 
-type _Numbers = tuple[str, tuple[str, ...], str]  # what they are, their texts, their sum
+type _Numbers = tuple[str, tuple[str, ...], tuple[float, ...]]  # what, texts, counts if so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +131,8 @@ def _of_pairs(arm: str, change: FloatArray, n: NDArray[Any]) -> _Part:
 
 
 def _counts(what: str, counts: NDArray[Any]) -> _Numbers:
-    """Write counts, or the parts of one that a study keeps of a shared arm, and their sum."""
-    return what, tuple(_count(one) for one in counts), _count(float(np.sum(counts)))
+    """Write counts, or the parts of one that a study keeps of a shared arm."""
+    return what, tuple(_count(one) for one in counts), tuple(map(float, counts))
 
 
 def _count(count: float) -> str:
@@ -134,7 +142,7 @@ def _count(count: float) -> str:
 def _measured(what: str, numbers: FloatArray) -> _Numbers:
     typical = float(np.median(np.abs(numbers)))
     decimals = choose_decimals([typical])
-    return what, tuple(show(float(one), decimals) for one in numbers), ""
+    return what, tuple(show(float(one), decimals) for one in numbers), ()
 
 
 def extra_columns(

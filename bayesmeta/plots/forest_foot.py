@@ -9,22 +9,23 @@ from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.plots.columns import Sheet
 from bayesmeta.plots.effect_axis import name_axis
 from bayesmeta.plots.forest_layouts import Layout
-from bayesmeta.plots.forest_lines import Line
+from bayesmeta.plots.forest_line import Line
 from bayesmeta.plots.forest_weights import not_as_reported
+from bayesmeta.plots.intervals import Mark
 from bayesmeta.plots.style import BLUE, GREY, INK
 from bayesmeta.plots.texts import font_families, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TICKS = 16.0  # points
+_TICKS = 19.0  # points
 _STEP = 1.55  # from line to line, in heights of letters
 
 
-def foot_height(result: CrossCheck, size: float) -> float:
-    """Give the height of everything below the axis, in points."""
-    count = 2 + (_directions(result) is not None) + bool(not_as_reported(result).any())
-    return _TICKS + count * _STEP * size + 6
+def foot_height(result: CrossCheck, size: float, notes: int) -> float:
+    """Give the height of everything below the axis, with so many notes, in points."""
+    count = 2 + (_directions(result) is not None) + notes + bool(not_as_reported(result).any())
+    return _TICKS + (count * _STEP + 0.5) * size + 6
 
 
 def draw_foot(
@@ -32,10 +33,13 @@ def draw_foot(
     result: CrossCheck,
     sheet: Sheet,
     lines: Sequence[Line],
+    notes: Sequence[str],
     null: float | None,
     layout: Layout,
 ) -> None:
-    """Write the good direction, the name of the axis, the legend and what a star means."""
+    """Write the good direction, the name of the axis, the legend, notes and what a star means."""
+    from matplotlib.legend_handler import HandlerLine2D
+
     size, below = sheet.size, _TICKS + 0.6 * sheet.size
     plot = ax.bbox.width * 72 / ax.figure.dpi
     if null is not None and _draw_directions(ax, result, sheet, null):
@@ -46,10 +50,12 @@ def draw_foot(
     )
     ax.xaxis.label.set_verticalalignment("center")
     below += _STEP * size
+    handles = _handles(lines, layout)
     ax.legend(
-        handles=_handles(lines, layout),
+        handles=handles,
         loc="center",
-        ncols=4,
+        ncols=5,
+        handler_map={one: HandlerLine2D(numpoints=2) for one in handles if _has_two_ends(one)},
         fontsize=size - 1,
         frameon=False,
         columnspacing=1.2,
@@ -59,10 +65,13 @@ def draw_foot(
                         -below * ax.figure.dpi / 72 / ax.bbox.height),
     )  # fmt: skip
     if not_as_reported(result).any():
+        notes = (*notes, "* not as reported: see the notes")
+    below += 0.5 * size
+    for note in notes:
         below += _STEP * size
-        ax.annotate("* not as reported: see the notes", (0, 0), (-sheet.left, -below), color=INK,
-                    xycoords="axes fraction", textcoords="offset points", ha="left",
-                    va="center", size=size - 1, parse_math=False)  # fmt: skip
+        ax.annotate(note, (0, 0), (-sheet.left, -below), xycoords="axes fraction", color=INK,
+                    textcoords="offset points", ha="left", va="center", size=size,
+                    parse_math=False, family=font_families())  # fmt: skip
 
 
 def _handles(lines: Sequence[Line], layout: Layout) -> list[object]:
@@ -79,10 +88,23 @@ def _handles(lines: Sequence[Line], layout: Layout) -> list[object]:
                           markersize=4, label="shrunken"))  # fmt: skip
     if "pooled" in kinds:
         out.append(Line2D([], [], marker="D", color=GREY, markeredgecolor=INK, markersize=5,
-                          label="pooled, line: prediction"))  # fmt: skip
+                          linestyle="none", label="pooled"))  # fmt: skip
     if "posterior" in kinds:
         out.append(Patch(facecolor=blue, alpha=0.5, label="posterior of the mean effect"))
+    if any(np.isfinite(mark.low) for line in lines for mark in _predictions(line)):
+        out.append(Line2D([], [], marker="|", color=GREY, linewidth=1.0, markersize=5,
+                          label="prediction interval"))  # fmt: skip
     return out
+
+
+def _has_two_ends(handle: object) -> bool:
+    return getattr(handle, "get_marker", str)() == "|"
+
+
+def _predictions(line: Line) -> tuple[Mark, ...]:
+    if line.kind == "prediction":
+        return (line.mark,)
+    return (line.second,) if line.kind in ("pooled", "posterior") else ()
 
 
 # --- directions ----------------------------------------------------------------------------------

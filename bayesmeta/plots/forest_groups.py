@@ -1,15 +1,37 @@
 """Subgroups of a forest plot: each is pooled by fits of its own."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.errors import BayesmetaError, ModelError
-from bayesmeta.frequentist import pool
+from bayesmeta.frequentist import PooledEstimate, pool
 from bayesmeta.inference.fit import fit
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.plots.forest_arms import per_study
-from bayesmeta.plots.forest_lines import Subgroup
 from bayesmeta.plots.forest_weights import weigh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subgroup:
+    """Studies of one group, and what they give by themselves.
+
+    Attributes
+    ----------
+    name : str
+    members : tuple of int
+        Places of its studies in the effects.
+    reference : PooledEstimate or None
+    posterior : Posterior or None
+    missing : str
+        Why there is no posterior.
+    """
+
+    name: str
+    members: tuple[int, ...]
+    reference: PooledEstimate | None
+    posterior: Posterior | None
+    missing: str = ""
 
 
 def split_groups(result: CrossCheck, groups: str | Sequence[object]) -> tuple[Subgroup, ...]:

@@ -1,94 +1,31 @@
 """What a forest plot shows, line by line: texts, and marks on the natural scale."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from textwrap import wrap
-from typing import Literal
 
 import numpy as np
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.checks.rows import Row, study_intervals
-from bayesmeta.digits import choose_decimals, show, show_probability
-from bayesmeta.frequentist import PooledEstimate
+from bayesmeta.digits import choose_decimals
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.plots.forest_arms import Texts, arm_columns
+from bayesmeta.plots.forest_groups import Subgroup
 from bayesmeta.plots.forest_layouts import Layout
+from bayesmeta.plots.forest_line import Line, Texts3
+from bayesmeta.plots.forest_notes import heterogeneity_notes, say_heterogeneity, say_posterior
 from bayesmeta.plots.forest_weights import Weights, not_as_reported, weigh
-from bayesmeta.plots.intervals import NO_MARK, Mark, as_mark
-from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
+from bayesmeta.plots.intervals import NO_MARK, as_mark
+from bayesmeta.plots.style import BLUE, GREY, ORANGE
 from bayesmeta.plots.texts import align_intervals, show_numbers
 from bayesmeta.scales import FloatArray
 
 _OF_POSTERIORS = (BLUE, ORANGE, "#56B4E9", "#CC79A7")
 _DENSITY_POINTS = 160
+_LOWEST = 0.01  # of the peak: a density below could be taken for an interval
 _LONGEST = 46  # letters of a label in one line
-
-type Kind = Literal[
-    "head", "group", "study", "total", "pooled", "posterior", "prediction", "note", "space"
-]
-type Texts3 = tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Line:
-    """One line of the plot.
-
-    Attributes
-    ----------
-    kind : Kind
-    label : str
-    cells : dict
-        Keys of columns to texts: "weight", "effect", "second" and those of the arms.
-    numbers : dict
-        The same for cells of estimate, low and high, before they are lined up.
-    mark : Mark
-        Observed, or pooled.
-    second : Mark
-        Of a study: its effect as the exact posterior has it. Pooled: the prediction interval.
-    weight : float
-        Of a study, relative to the heaviest.
-    density : (2, point) or None
-        Of a posterior: effects on the natural scale, and density on the analysis scale relative to
-        its peak.
-    colour : str
-    height : float
-        Of the line, in heights of a line of the layout.
-    """
-
-    kind: Kind
-    label: str
-    cells: Mapping[str, str] = field(default_factory=dict)
-    numbers: Mapping[str, Texts3] = field(default_factory=dict)
-    mark: Mark = NO_MARK
-    second: Mark = NO_MARK
-    weight: float = 1.0
-    density: FloatArray | None = None
-    colour: str = INK
-    height: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Subgroup:
-    """Studies of one group, and what they give by themselves.
-
-    Attributes
-    ----------
-    name : str
-    members : tuple of int
-        Places of its studies in the effects.
-    reference : PooledEstimate or None
-    posterior : Posterior or None
-    missing : str
-        Why there is no posterior.
-    """
-
-    name: str
-    members: tuple[int, ...]
-    reference: PooledEstimate | None
-    posterior: Posterior | None
-    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -121,7 +58,7 @@ def forest_lines(
     """
     columns = (*arm_columns(result.studies, split=layout.split_arms), *extra)
     content = _Content(result=result, layout=layout, weights=weigh(result), columns=columns)
-    lines = (*_study_block(content, groups), *_pooled_block(content), *_notes(content))
+    lines = (*_study_block(content, groups), *_pooled_block(content), *_notes(content, groups))
     return _line_up(lines, layout.to)
 
 
@@ -141,7 +78,10 @@ def _break(line: Line) -> Line:
     """Break a label that is too long for one line."""
     if line.kind == "note" or len(line.label) <= _LONGEST:
         return line
-    label = wrap(line.label, _LONGEST)
+    fewest = len(wrap(line.label, _LONGEST))
+    longest = min(_LONGEST, max(map(len, line.label.split())))
+    widths = range(longest, _LONGEST + 1)  # lines of about one length
+    label = next(found for width in widths if len(found := wrap(line.label, width)) == fewest)
     return replace(line, label="\n".join(label), height=line.height + 0.55 * (len(label) - 1))
 
 
@@ -158,10 +98,16 @@ def _study_block(content: _Content, groups: Sequence[Subgroup]) -> Iterator[Line
     for group in groups:
         yield Line(kind="group", label=group.name)
         yield from (studies[i] for i in group.members)
+        yield from _total(content, group.members)
         yield from _subtotals(content, group)
         yield Line(kind="space", label="", height=0.5)
-    if content.layout.split_arms and any(column.total for column in content.columns):
-        cells = {column.key: column.total for column in content.columns}
+    yield from _total(content)
+
+
+def _total(content: _Content, members: Sequence[int] | None = None) -> Iterator[Line]:
+    """Add the counts of all studies up, or of a group's, where each has a column of its own."""
+    cells = {column.key: column.total(members) for column in content.columns}
+    if content.layout.split_arms and any(cells.values()):
         yield Line(kind="total", label="Total", cells=cells)
 
 
@@ -170,7 +116,7 @@ def _head(content: _Content) -> Line:
     method = "" if weights.row is None else weights.row.method
     heads = {
         "weight": "weight" + (f"\n{method}" if method else "\ncommon"),
-        "effect": f"{result.measure.name}\n{_percent(result)}",
+        "effect": f"{result.measure.name}\n{_percent(content)}",
         **{column.key: column.head for column in content.columns},
     }
     if content.layout.shrunken and (exact := _first_exact(result)):
@@ -227,7 +173,11 @@ def _subtotals(content: _Content, group: Subgroup) -> Iterator[Line]:
     elif group.missing:
         yield Line(kind="note", label=f"subtotal, exact posterior: {group.missing}")
     if row is not None and row.q_df:
-        yield Line(kind="note", label=_say_heterogeneity(row))
+        yield Line(kind="note", label=say_heterogeneity(row), height=0.8)
+    if posterior is not None and (
+        told := say_posterior(posterior, result.level, to=content.layout.to)
+    ):
+        yield Line(kind="note", label=f"Heterogeneity, exact posterior: {told}", height=0.8)
 
 
 # --- pooled --------------------------------------------------------------------------------------
@@ -235,7 +185,7 @@ def _subtotals(content: _Content, group: Subgroup) -> Iterator[Line]:
 
 def _pooled_block(content: _Content) -> Iterator[Line]:
     result, layout = content.result, content.layout
-    heads = {"effect": f"{result.measure.name} {_percent(result)}"}
+    heads = {"effect": f"{result.measure.name} {_percent(content)}"}
     if layout.shrunken and any(np.isfinite(row.pi_low) for row in result.rows):
         heads["second"] = "prediction"
     if result.effects is not None:
@@ -301,7 +251,9 @@ def _density(mu: Marginal, result: CrossCheck) -> FloatArray | None:
         return None
     x = np.linspace(ends[0], ends[1], _DENSITY_POINTS)
     height = mu.pdf(x)
-    return np.stack([result.measure.scale.to_natural(x), height / height.max()])
+    height /= height.max()
+    seen = height > _LOWEST
+    return np.stack([result.measure.scale.to_natural(x[seen]), height[seen]])
 
 
 def _pooled_numbers(
@@ -317,32 +269,11 @@ def _label(row: Row) -> str:
     return f"exact posterior, {row.method} likelihood" if row.road == "exact" else row.label
 
 
-def _notes(content: _Content) -> Iterator[Line]:
-    """Say how much the studies differ, by the method of the weights and by each posterior."""
-    result = content.result
-    row = content.weights.row or next((row for row in result.reference if row.q_df), None)
-    if row is not None and row.q_df:
-        yield Line(kind="note", label=_say_heterogeneity(row), height=0.8)
-    interval = f"{100 * result.level:g}% interval"
-    for label, posterior in result.posteriors.items():
-        if label.startswith("exact"):
-            tail = (1 - result.level) / 2
-            tau = np.asarray(posterior.tau.quantile([0.5, tail, 1 - tail]))
-            if np.isfinite(tau).all():
-                middle, low, high = (show(float(x), choose_decimals([tau[0]])) for x in tau)
-                told = f"Heterogeneity, {label}: tau {middle}, {interval} {low} to {high}"
-                yield Line(kind="note", label=told, height=0.8)
-
-
-def _say_heterogeneity(row: PooledEstimate) -> str:
-    p = show_probability(row.q_p)
-    p = p if p[0] in "<>" else f"={p}"
-    told = f"I² {row.i2:.0f}%, Q {row.q:.1f} (df {row.q_df}), p {p[0]} {p[1:]}"
-    if np.isfinite(row.tau2_ci_high) or row.tau2 > 0:
-        tau = np.sqrt(row.tau2)
-        size = show(float(tau), choose_decimals([float(tau)])) if tau > 0 else "0"
-        told = f"tau {size}, {told}"
-    return f"Heterogeneity, {row.method}: {told}"
+def _notes(content: _Content, groups: Sequence[Subgroup]) -> Iterator[Line]:
+    subtotals = [group.reference for group in groups]
+    row, to = content.weights.row, content.layout.to
+    for told in heterogeneity_notes(content.result, row, subtotals, to=to):
+        yield Line(kind="note", label=told)
 
 
 # --- texts ---------------------------------------------------------------------------------------
@@ -353,8 +284,9 @@ def _first_exact(result: CrossCheck) -> tuple[str, Posterior] | None:
     return next(((one.name, one.exact) for one in result.models if one.exact is not None), None)
 
 
-def _percent(result: CrossCheck) -> str:
-    return f"[{100 * result.level:g}% interval]"
+def _percent(content: _Content) -> str:
+    told = f"{100 * content.result.level:g}% interval"
+    return f"[{told}]" if content.layout.to == ", " else f"({told})"
 
 
 def _decimals(result: CrossCheck) -> int | None:

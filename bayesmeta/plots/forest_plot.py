@@ -7,14 +7,15 @@ import numpy as np
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.errors import ModelError
-from bayesmeta.plots.columns import Sheet, make_sheet_axes, place, rule, span, write
+from bayesmeta.plots.columns import Sheet, make_room, make_sheet_axes, place, rule, span, write
 from bayesmeta.plots.effect_axis import set_axis
 from bayesmeta.plots.forest_arms import extra_columns
 from bayesmeta.plots.forest_foot import draw_foot, foot_height
 from bayesmeta.plots.forest_groups import split_groups
 from bayesmeta.plots.forest_layouts import LAYOUTS, Layout, LayoutName
-from bayesmeta.plots.forest_lines import Line, forest_lines
-from bayesmeta.plots.intervals import choose_limits, draw_arrows, draw_bars, draw_diamond
+from bayesmeta.plots.forest_line import Line
+from bayesmeta.plots.forest_lines import forest_lines
+from bayesmeta.plots.intervals import Mark, choose_limits, draw_arrows, draw_bars, draw_diamond
 from bayesmeta.plots.style import BLUE, GREY, INK
 from bayesmeta.plots.texts import font_families
 
@@ -39,7 +40,7 @@ def forest(
     the circle and line below are the same effect as the first exact posterior has it. A diamond is
     a published or frequentist pooled effect and its interval, the line through it the prediction
     interval of a new study. A hill is the density of an exact posterior of the mean effect; the
-    thick line under it is its interval, the dot its median, the thin line the prediction interval.
+    thick line under it is its interval, the dot its median, the thin one the prediction interval.
     An arrow: the interval goes on outside the axis. A star: the effect is not simply that of the
     numbers reported, and the notes say why.
 
@@ -59,20 +60,22 @@ def forest(
         Where the vertical line stands, natural scale; no effect is a dotted line then. Not given,
         at no effect; studies of one group have none.
     ax : Axes, optional
-        Where to draw; texts go beside it. Not given, a figure of the right size is made, which is
-        the `figure` of the result and not known to pyplot.
+        Where to draw, plot and texts together. Not given, a figure of the right size is made, the
+        `figure` of the result.
 
     Returns
     -------
     Axes
-        Ratios on a logarithmic axis. Lines are at their heights from the top.
+        Ratios on a logarithmic axis. Lines are at their heights from the top. Heterogeneity, and a
+        test of whether subgroups differ, are told below the axis.
 
     Raises
     ------
     StudyTableError
         A column that is not in the table, or values that are not one for each study.
     ModelError
-        An unknown layout, groups without studies, or a reference that is not on the scale.
+        No cross-check, an unknown layout, groups without studies, or a reference that is not on the
+        scale.
 
     Examples
     --------
@@ -85,21 +88,28 @@ def forest(
     >>> ax.get_xlabel()
     'odds ratio (OR), logarithmic axis'
     """
+    if not isinstance(result, CrossCheck):
+        raise ModelError(
+            f"A forest plot draws a cross-check, not a {type(result).__name__}: "
+            "bm.plots.forest(bm.crosscheck(model, studies, nuts=False))."
+        )
     if layout not in LAYOUTS:
         raise ModelError(f"Unknown layout {layout!r}. Known: {', '.join(LAYOUTS)}")
     form, effects = LAYOUTS[layout], result.effects
     names = () if effects is None else effects.study
     extra = extra_columns(result.studies, names, columns) if columns else ()
     parts = () if groups is None else split_groups(result, groups)
-    lines = forest_lines(result, form, extra=extra, groups=parts)
+    lines, notes = _split_notes(forest_lines(result, form, extra=extra, groups=parts))
     null = _no_effect(result)
     at = null if reference is None else _reference(result, reference)
     size = 9.0 if len(lines) < 40 else 7.5
     sheet = _place(lines, form, tuple(one.key for one in extra), size)
     body = sum(line.height for line in lines)
+    head, foot = (2.6 if result.outcome else 0.8) * size, foot_height(result, size, len(notes))
     if ax is None:
-        ax = make_sheet_axes(sheet, plot=_PLOT, body=body * form.line * size, head=2.6 * size,
-                       foot=foot_height(result, size))  # fmt: skip
+        ax = make_sheet_axes(sheet, plot=_PLOT, body=body * form.line * size, head=head, foot=foot)
+    else:
+        make_room(ax, left=sheet.left, right=sheet.right, head=head, foot=foot)
     set_axis(ax, "x", result.measure.scale, _limits(result, lines, (at, null)), size)
     ax.set_ylim(body, 0)
     ax.set_yticks([])
@@ -109,12 +119,18 @@ def forest(
     _draw_reference(ax, lines, at, "solid")
     if null != at:
         _draw_reference(ax, lines, null, "dotted")
-    draw_foot(ax, result, sheet, lines, null, form)
+    draw_foot(ax, result, sheet, lines, notes, null, form)
     if result.outcome:
         ax.annotate(result.outcome, (0, 1), (-sheet.left, 0.7 * size), color=INK,
                     xycoords="axes fraction", textcoords="offset points", size=size + 2,
                     weight="bold", parse_math=False, family=font_families())  # fmt: skip
     return ax
+
+
+def _split_notes(lines: Sequence[Line]) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    """Take the notes at the end away, which stand below the axis."""
+    end = max(i for i, line in enumerate(lines, 1) if line.kind != "note")
+    return tuple(lines[:end]), tuple(line.label for line in lines[end:])
 
 
 def _no_effect(result: CrossCheck) -> float | None:
@@ -193,11 +209,11 @@ def _draw_lines(ax: "Axes", sheet: Sheet, lines: Sequence[Line], layout: Layout)
             _draw_posterior(ax, line, top + line.height - 0.45)
             middle = top + line.height - 0.45
         elif line.kind in ("pooled", "prediction"):
-            draw_bars(ax, [line.second], [middle], GREY, width=1.2)
+            _draw_prediction(ax, line.second, middle, GREY)
             if line.mark.whole:
                 draw_diamond(ax, line.mark, middle, line.colour)
             elif line.kind == "prediction":
-                draw_bars(ax, [line.mark], [middle], line.colour, width=1.2)
+                _draw_prediction(ax, line.mark, middle, line.colour)
         if line.kind == "head":
             rule(ax, sheet, top + line.height - 0.08)
             middle -= 0.04
@@ -231,7 +247,7 @@ def _draw_posterior(ax: "Axes", line: Line, base: float) -> None:
         ax.fill_between(x, base, base - 1.1 * height, facecolor=line.colour, alpha=0.35,
                         edgecolor="none", zorder=1, gid="density")  # fmt: skip
         ax.plot(x, base - 1.1 * height, color=line.colour, linewidth=0.9, zorder=2)
-    draw_bars(ax, [line.second], [base], line.colour, width=1.0)
+    _draw_prediction(ax, line.second, base, line.colour)
     estimate, low, high = line.mark.ends
     left, right = ax.get_xlim()
     ax.plot([max(low, left), min(high, right)], [base] * 2, color=line.colour, linewidth=3.2,
@@ -239,3 +255,13 @@ def _draw_posterior(ax: "Axes", line: Line, base: float) -> None:
     draw_arrows(ax, line.mark, base, line.colour)
     ax.plot(estimate, base, "o", markerfacecolor="white", markeredgecolor=INK, markersize=4.5,
             zorder=5, gid="median")  # fmt: skip
+
+
+def _draw_prediction(ax: "Axes", mark: Mark, position: float, colour: str) -> None:
+    """Draw a thin line with a stop at each end that is on the axis."""
+    draw_bars(ax, [mark], [position], colour, width=1.0)
+    left, right = ax.get_xlim()
+    ends = [end for end in (mark.low, mark.high) if left <= end <= right]
+    if ends:
+        ax.plot(ends, [position] * len(ends), "|", color=colour, markersize=5, markeredgewidth=1.0,
+                gid="prediction")  # fmt: skip

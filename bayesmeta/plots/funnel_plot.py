@@ -39,8 +39,7 @@ def funnel(effects: Effects, *, filled: TrimFill | None = None, ax: "Axes | None
     filled : TrimFill, optional
         Shows the studies that `trim_and_fill` adds, as open circles, and the effect with them.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

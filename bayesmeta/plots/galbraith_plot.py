@@ -31,8 +31,7 @@ def galbraith(effects: Effects, *, ax: "Axes | None" = None) -> "Axes":
     effects : Effects
         From `compute_effects`.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

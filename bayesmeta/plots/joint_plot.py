@@ -29,8 +29,7 @@ def joint(post: Posterior, *, ax: "Axes | None" = None) -> "Axes":
     post : Posterior
         With mu and tau both unknown.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

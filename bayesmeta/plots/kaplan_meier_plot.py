@@ -42,8 +42,7 @@ def kaplan_meier(
     level : float
         Coverage of the intervals.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

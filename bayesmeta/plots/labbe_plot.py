@@ -38,8 +38,7 @@ def labbe(
     method : str
         "EE" for the common effect, or an estimator of tau2, a key of `TAU2`.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

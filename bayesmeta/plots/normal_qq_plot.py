@@ -30,8 +30,7 @@ def normal_qq(effects: Effects, *, method: str = "REML", ax: "Axes | None" = Non
     method : str
         "EE" for the common effect, or an estimator of tau2, a key of `TAU2`.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

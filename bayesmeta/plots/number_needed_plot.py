@@ -43,8 +43,7 @@ def number_needed(
     level : float
         Probability of the interval.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

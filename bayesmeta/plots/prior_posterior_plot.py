@@ -56,8 +56,7 @@ def prior_posterior(
     level : float
         Probability of the filled interval.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

@@ -24,8 +24,7 @@ def probability_curve(post: Posterior, *, ax: "Axes | None" = None) -> "Axes":
     ----------
     post : Posterior
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

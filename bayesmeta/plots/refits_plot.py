@@ -41,7 +41,7 @@ def refits(result: Refits, *, ax: "Axes | None" = None) -> "Axes":
         From `leave_one_out` or `cumulative`.
     ax : Axes, optional
         Where to draw. Not given, a figure that grows with the studies is made, the `figure` of the
-        result, which pyplot does not know.
+        result.
 
     Returns
     -------

@@ -39,8 +39,7 @@ def response_over_time(
     level : float
         Coverage of the intervals.
     ax : Axes, optional
-        Where to draw. Not given, a figure is made, the `figure` of the result, which pyplot does
-        not know.
+        Where to draw. Not given, a figure is made, the `figure` of the result.
 
     Returns
     -------

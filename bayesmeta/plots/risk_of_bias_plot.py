@@ -31,7 +31,7 @@ def risk_of_bias(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axes":
         From `read_risk_of_bias`.
     ax : Axes, optional
         Where to draw. Not given, a figure that grows with studies and domains is made, the `figure`
-        of the result, which pyplot does not know.
+        of the result.
 
     Returns
     -------

@@ -23,7 +23,7 @@ def risk_of_bias_summary(table: RiskOfBias, *, ax: "Axes | None" = None) -> "Axe
         From `read_risk_of_bias`.
     ax : Axes, optional
         Where to draw. Not given, a figure that grows with the domains is made, the `figure` of the
-        result, which pyplot does not know.
+        result.
 
     Returns
     -------

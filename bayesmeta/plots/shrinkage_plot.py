@@ -37,7 +37,7 @@ def shrinkage(post: Posterior, *, level: float = 0.95, ax: "Axes | None" = None)
         Probability of the intervals.
     ax : Axes, optional
         Where to draw. Not given, a figure that grows with the studies is made, the `figure` of the
-        result, which pyplot does not know.
+        result.
 
     Returns
     -------

@@ -1,16 +1,16 @@
-"""What all pictures share: colours, figures that pyplot does not know, rows, legends."""
+"""What all pictures share: colours, axes of the right size, rows, legends."""
 
 from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 from bayesmeta.errors import ModelError
+from bayesmeta.plots.figures import make_figure
 from bayesmeta.plots.texts import font_families, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, in an order that differs in grey too
 INK, GREY, BLUE, ORANGE = "#222222", "#8A8A8A", "#0072B2", "#E69F00"
@@ -22,15 +22,8 @@ SIZE = 9.0  # of text, points
 _LABEL = 42  # letters in a line of a row's label
 
 
-def make_figure(width: float, height: float) -> "Figure":
-    """Make a figure that pyplot does not know; inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=150)
-
-
 def make_axes(width: float = 4.8, height: float = 3.6) -> "Axes":
-    """Make axes in a figure of their own, which pyplot does not know; inches."""
+    """Make axes in a figure of their own; inches."""
     figure = make_figure(width, height)
     figure.set_layout_engine("constrained")
     return figure.add_subplot()

@@ -11,6 +11,8 @@ from bayesmeta.digits import NONE
 from bayesmeta.scales import FloatArray
 
 _DIGIT, _MINUS = "\u2007", "\u2004"  # spaces of the width of a digit, about that of a minus
+_UNLIKE = 6  # half digits: limits that differ more in length are not lined up
+_HALF = ".,-[]() " + _MINUS  # letters of half the width of a digit
 _OTHER_SCRIPTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans SC",
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans",
@@ -76,6 +78,10 @@ def show_ratio(value: float) -> str:
 def align_intervals(rows: Sequence[tuple[str, str, str]], *, to: str = ", ") -> list[str]:
     r"""Write "estimate [low, high]" so that the points of all rows stand below each other.
 
+    They are written for a column that is aligned at the right. Limits have their whole digits below
+    each other, and a bracket that is shorter than others stands further from its estimate. Where
+    numbers are so unlike that this would tear them apart, nothing is filled up.
+
     Parameters
     ----------
     rows : sequence of (str, str, str)
@@ -86,33 +92,59 @@ def align_intervals(rows: Sequence[tuple[str, str, str]], *, to: str = ", ") -> 
     Examples
     --------
     >>> rows = [("0.48", "0.32", "0.70"), ("-", "-", "-"), ("9.30", "1.20", "72.00")]
-    >>> rows = align_intervals(rows)
-    >>> [row.replace("\u2007", "_") for row in rows]
+    >>> [row.replace("\u2007", "_") for row in align_intervals(rows)]
     ['0.48 [0.32, _0.70]', '', '9.30 [1.20, 72.00]']
+    >>> rows = [("0.17", "0.0068", "4.19"), ("1.06", "0.10", "1.75")]
+    >>> [row.replace("\u2007", "_") for row in align_intervals(rows)]
+    ['0.17 [0.0068, 4.19]', '1.06__ [0.10, 1.75]']
+    >>> rows = [("0.12", "0.09", "0.16"), ("-0.05", "-0.20", "0.16")]
+    >>> [row.replace("\u2004", "~") for row in align_intervals(rows)]
+    ['0.12 [~0.09, 0.16]', '-0.05 [-0.20, 0.16]']
     """
     first, last = "[]" if to == ", " else "()"
     shown = [row for row in rows if NONE not in row[1:]]
-    widths = [max((_places(row[i]) for row in shown), default=0) for i in range(3)]
+    wholes = [max((_places(_whole(row[i])) for row in shown), default=0) for i in (1, 2)]
+    even = not any("e" in text for row in shown for text in row) and all(
+        whole - min(_places(_whole(row[i])) for row in shown) <= _UNLIKE
+        for i, whole in zip((1, 2), wholes, strict=True)
+        if shown
+    )
+    brackets, behind = [], []  # and what the fraction of the estimate lacks
+    for estimate, low, high in rows:
+        if even:
+            low, high = (
+                _pad(whole - _places(_whole(text))) + text
+                for whole, text in zip(wholes, (low, high), strict=True)
+            )
+        brackets.append(f"{first}{low}{to}{high}{last}")
+        behind.append(_places(estimate) - _places(_whole(estimate)))
+    there = [i for i, row in enumerate(rows) if NONE not in row[1:]]
+    widest = max((_places(brackets[i]) for i in there), default=0)
+    finest = max((behind[i] for i in there if rows[i][0] != NONE), default=0)
 
-    def write(row: tuple[str, str, str]) -> str:
-        if NONE in row[1:]:
-            return "" if row[0] == NONE else row[0]
-        estimate, low, high = (_pad(text, w) for text, w in zip(row, widths, strict=True))
-        interval = f"{first}{low}{to}{high}{last}"
-        return interval if row[0] == NONE else f"{estimate} {interval}"
+    def write(i: int) -> str:
+        if i not in there:
+            return "" if rows[i][0] == NONE else rows[i][0]
+        if rows[i][0] == NONE:
+            return brackets[i]
+        lacking = widest - _places(brackets[i]) + finest - behind[i] if even else 0
+        return f"{rows[i][0]}{_pad(lacking)} {brackets[i]}"
 
-    return [write(row) for row in rows]
+    return [write(i) for i in range(len(rows))]
+
+
+def _whole(text: str) -> str:
+    return text.partition(".")[0]
 
 
 def _places(text: str) -> int:
-    """Count what stands before the decimal point: 2 for a digit, 1 for a minus."""
-    whole = text.partition(".")[0]
-    return 2 * len(whole.lstrip("-")) + whole.startswith("-") if text != NONE else 0
+    """Measure a number in half digits: points, commas and a minus are about one wide."""
+    return sum(1 if letter in _HALF else 2 for letter in text)
 
 
-def _pad(text: str, places: int) -> str:
-    digits, minus = divmod(max(0, places - _places(text)), 2)
-    return _DIGIT * digits + _MINUS * minus + text
+def _pad(places: int) -> str:
+    digits, half = divmod(max(0, places), 2)
+    return _DIGIT * digits + _MINUS * half
 
 
 def plain(text: str) -> str:

@@ -12,10 +12,12 @@ from bayesmeta.frequentist import PooledEstimate, pool
 from bayesmeta.inference.gaussian_nodes import condition_on_tau, rotate
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.likelihoods import NormalData
+from bayesmeta.plots.columns import make_room
 from bayesmeta.plots.effect_axis import name_axis, set_axis
+from bayesmeta.plots.figures import make_figure
 from bayesmeta.plots.intervals import choose_limits
-from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE, make_figure
-from bayesmeta.plots.texts import show_ratio
+from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
+from bayesmeta.plots.texts import show_ratio, text_width
 from bayesmeta.priors import Flat, Prior
 from bayesmeta.scales import FloatArray
 
@@ -43,8 +45,8 @@ def why_they_differ(
     result : CrossCheck
         With an exact posterior of a normal likelihood and normal random effects.
     axes : (Axes, Axes), optional
-        Upper and lower, which should share their x axis. Not given, a figure is made, which pyplot
-        does not know.
+        Upper and lower, which should share their x axis; they make room for their legends. Not
+        given, a figure is made.
 
     Returns
     -------
@@ -61,9 +63,10 @@ def why_they_differ(
     >>> import bayesmeta as bm
     >>> model = bm.Model(measure="OR", likelihood=bm.NormalLikelihood(),
     ...                  effect=bm.Normal(0, 2.82), heterogeneity=bm.HalfNormal(0.5))
-    >>> above, below = bm.plots.why_they_differ(bm.crosscheck(model, bm.load("bcg"), nuts=False))
-    >>> below.get_xlabel()
-    'tau, SD of the true effects (log OR)'
+    >>> result = bm.crosscheck(model, bm.load("bcg"), nuts=False)
+    >>> ax = bm.plots.why_they_differ(result)[0]
+    >>> ax.get_ylabel()
+    'odds ratio (OR), logarithmic axis'
     """
     posterior = _normal_posterior(result)
     rows = _plug_ins(result)
@@ -73,6 +76,8 @@ def why_they_differ(
     upper, lower = _make_axes() if axes is None else axes
     _draw_effect(upper, result, posterior, rows, tau)
     _draw_tau(lower, result, posterior, rows, tau)
+    if axes is not None:
+        _make_room(upper, lower)
     return upper, lower
 
 
@@ -135,6 +140,13 @@ def _make_axes() -> "tuple[Axes, Axes]":
     lower = figure.add_axes((0.09, 0.09, 0.56, 0.32), sharex=upper)
     upper.tick_params(labelbottom=False)
     return upper, lower
+
+
+def _make_room(*axes: "Axes") -> None:
+    """Let the legends fit in where axes that are given were."""
+    labels = [label for ax in axes for label in ax.get_legend_handles_labels()[1]]
+    for ax in axes:
+        make_room(ax, right=text_width(labels, _SIZE - 0.5) + 5 * _SIZE)
 
 
 def _draw_effect(

@@ -1,4 +1,4 @@
-"""What holds for every plot: axes in, axes out, nothing known to pyplot, nothing outside."""
+"""What holds for every plot: axes in, axes out, figures of pyplot or of nobody, nothing outside."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from plots.cases import NEEDS_TWO, PLOTS
@@ -87,20 +88,28 @@ def test_type_checkers_see_every_plot():
 
 
 @pytest.mark.slow
-def test_no_plot_loads_pyplot():
+def test_plots_do_without_pyplot_if_they_are_told_to():
     code = """
 import sys
 import bayesmeta as bm
+from bayesmeta.plots.figures import without_pyplot
 post = bm.fit(bm.Model(measure="OR", likelihood=bm.NormalLikelihood(), effect=bm.Normal(0, 2.82),
                        heterogeneity=bm.HalfNormal(0.5)), bm.load("bcg"))
-for plot in (bm.plots.joint, bm.plots.shrinkage, bm.plots.probability_curve):
-    plot(post)
-bm.plots.funnel(bm.compute_effects(bm.load("bcg"), "OR"))
+with without_pyplot():
+    for plot in (bm.plots.joint, bm.plots.shrinkage, bm.plots.probability_curve):
+        plot(post)
+    bm.plots.funnel(bm.compute_effects(bm.load("bcg"), "OR"))
 for name in dir(bm.plots):
     getattr(bm.plots, name)
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["funnel", "shrinkage", "risk_of_bias"])
+def test_a_new_figure_is_the_current_one_of_pyplot(name):
+    ax = getattr(bm.plots, name)(**PLOTS[name](2))
+    assert plt.gcf() is ax.figure
 
 
 def test_an_unknown_plot_is_told_with_those_there_are():

@@ -10,9 +10,11 @@ from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
+from scipy.special import erfc
 
 import bayesmeta as bm
 from bayesmeta.checks.reanalysis import reanalyse
+from bayesmeta.plots.figures import without_pyplot
 from bayesmeta.plots.forest_groups import split_groups
 from bayesmeta.plots.forest_layouts import LAYOUTS
 from bayesmeta.plots.forest_lines import forest_lines
@@ -102,6 +104,28 @@ def test_posteriors_have_their_median_and_interval_under_their_density(bcg, bcg_
     (x, y), *_ = (line.density for line in lines_of(bcg) if line.kind == "posterior")
     assert_allclose(y, post.mu.pdf(np.log(x)) / post.mu.pdf(np.log(x)).max())
     assert len(artists(bcg_axes, "density")) == 2
+
+
+def test_prediction_intervals_have_a_stop_at_each_end(bcg, bcg_axes):
+    stops = [stop.get_xdata() for stop in artists(bcg_axes, "prediction")]
+    frame = bcg.to_frame().query("road != 'nuts'").dropna(subset=["natural_pi_low"])
+    assert_allclose(stops, frame[["natural_pi_low", "natural_pi_high"]])
+
+
+def test_no_tail_of_a_density_looks_like_an_interval(bcg_axes):
+    for hill in artists(bcg_axes, "density"):
+        heights = hill.get_paths()[0].vertices[1:-1, 1]
+        above = heights.max() - heights
+        assert above[above > 0].min() > 0.01 * above.max()
+
+
+def test_every_estimate_and_posterior_is_on_the_axis(bcg, bcg_axes):
+    left, right = bcg_axes.get_xlim()
+    lines = lines_of(bcg)
+    assert all(left < line.mark.estimate < right for line in lines if line.mark.whole)
+    ends = [line.mark.ends for line in lines if line.kind == "posterior"]
+    assert left < np.min(ends)
+    assert np.max(ends) < right
 
 
 def test_prediction_intervals_are_drawn_with_the_pooled_effects(bcg):
@@ -206,8 +230,14 @@ def test_a_row_without_an_estimate_says_so():
 
 
 def test_it_draws_on_the_axes_that_it_is_given(bcg):
-    ax = Figure().add_subplot()
+    ax = Figure(figsize=(14, 9)).add_subplot()
+    place = ax.get_position()
     assert bm.plots.forest(bcg, ax=ax) is ax
+    renderer, (width, height) = drawn(ax.figure), ax.figure.bbox.size
+    for text in ax.texts:  # plot and texts share the place of the axes
+        box = text.get_window_extent(renderer)
+        assert place.x0 - 0.01 <= box.x0 / width <= box.x1 / width <= place.x1 + 0.01
+        assert place.y0 - 0.01 <= box.y0 / height <= box.y1 / height <= place.y1 + 0.01
 
 
 @pytest.mark.parametrize("kind", ["svg", "pdf"])
@@ -217,8 +247,14 @@ def test_it_is_written_in_formats_for_print(bcg_axes, kind):
     assert file.tell() > 10_000
 
 
-@pytest.mark.usefixtures("bcg_axes")
-def test_pyplot_knows_nothing_of_it():
+def test_its_figure_is_the_current_one_of_pyplot(bcg):
+    figure = bm.plots.forest(bcg).figure
+    assert plt.gcf() is figure
+
+
+def test_pyplot_need_not_know_of_it(bcg):
+    with without_pyplot():
+        bm.plots.forest(bcg)
     assert plt.get_fignums() == []
 
 
@@ -267,11 +303,39 @@ def test_groups_are_blocks_with_subtotals(crins):
     assert [line.label for line in lines].count("subtotal, exact posterior") == 2
 
 
+def test_subtotals_are_drawn_in_the_block_of_their_group(crins):
+    ax, parts = bm.plots.forest(crins, groups="randomized"), split_groups(crins, "randomized")
+    diamonds, medians = artists(ax, "diamond"), artists(ax, "median")
+    rows = [group.reference for group in parts]
+    ends = np.exp([(row.estimate, row.ci_low, row.ci_high) for row in rows])
+    assert_allclose([diamond.get_xy()[[1, 0, 2], 0] for diamond in diamonds[:2]], ends)
+    natural = np.exp([group.posterior.mu.quantile(0.5) for group in parts])
+    assert_allclose([median.get_xdata()[0] for median in medians[:2]], natural)
+    names = {text.get_text(): text.xy[1] for text in ax.texts}
+    heights = [diamond.get_xy()[0, 1] for diamond in diamonds[:2]]
+    assert names["randomized: yes"] < heights[0] < names["randomized: no"] < heights[1]
+
+
+def test_subgroups_are_compared_by_the_q_of_their_subtotals(crins):
+    rows = [group.reference for group in split_groups(crins, "randomized")]
+    y, w = np.array([(row.estimate, row.se**-2) for row in rows]).T
+    q = (w * (y - (w @ y) / w.sum()) ** 2).sum()
+    (told,) = (text for text in texts_of(bm.plots.forest(crins, groups="randomized"))
+               if text.startswith("Test for subgroup differences"))  # fmt: skip
+    share, p = 100 * max(0.0, q - 1) / q, erfc(np.sqrt(q / 2))
+    assert told.endswith(f", REML: Q {q:.1f} (df 1), p = {p:.4f}, I² {share:.0f}%")
+
+
 def test_columns_of_the_table_and_of_the_user_are_printed(crins):
     texts = texts_of(bm.plots.forest(crins, columns=["year"]))
     assert {"year", *map(str, crins.studies.frame["year"])} <= set(texts)
     texts = texts_of(bm.plots.forest(crins, columns={"bias": [*"uvwxyz"]}))
     assert {"bias", *"uvwxyz"} <= set(texts)
+
+
+def test_a_posterior_alone_is_refused_with_what_to_do(crins):
+    with pytest.raises(bm.ModelError, match=r"not a Posterior.*bm\.crosscheck\(model"):
+        bm.plots.forest(crins.models[0].exact)
 
 
 @pytest.mark.parametrize(
@@ -318,6 +382,14 @@ def test_revman_splits_the_arms_and_adds_them_up(bcg):
     assert str(frame.query("arm == 'treated'")["events"].sum()) in texts
 
 
+def test_revman_adds_the_arms_of_each_group_up(crins):
+    texts = texts_of(bm.plots.forest(crins, layout="revman", groups="randomized"))
+    frame = crins.studies.frame
+    for told in ("yes", "no"):
+        arms = frame[(frame["randomized"] == told) & (frame["arm"] == crins.arms[0])]
+        assert str(arms["n"].sum()) in texts
+
+
 def test_the_journal_layout_is_grey_and_has_no_shrunken_effects(bcg):
     ax = bm.plots.forest(bcg, layout="journal")
     assert "0.48 (0.32 to 0.70)" in texts_of(ax)
@@ -326,10 +398,27 @@ def test_the_journal_layout_is_grey_and_has_no_shrunken_effects(bcg):
     assert all(np.ptp(np.ravel(colour)[:3]) == 0 for colour in colours)
 
 
-def test_heterogeneity_is_told(bcg, bcg_axes):
+def test_heterogeneity_is_told_by_the_method_of_the_weights(bcg, bcg_axes):
     row = bcg.reference["REML"]
-    told = f"tau {np.sqrt(row.tau2):.3f}, I² {row.i2:.0f}%, Q {row.q:.1f} (df 12), p < 0.0001"
+    tau = f"tau {np.sqrt(row.tau2):.3f} (tau² {row.tau2:.3f})"
+    told = f"{tau}, I² {row.i2:.0f}%, Q {row.q:.1f} (df 12), p < 0.0001"
     assert f"Heterogeneity, REML: {told}" in texts_of(bcg_axes)
+
+
+def test_heterogeneity_is_told_by_each_posterior(bcg, bcg_axes):
+    post = bm.fit(NORMAL, bm.load("bcg"))
+    tau, share = ([p.quantile(0.5), *p.interval(0.95)] for p in (post.tau, post.i2()))
+    told = "tau {:.3f} [{:.3f}, {:.3f}], I² {:.0f}% [{:.0f}, {:.0f}]".format(*tau, *share)
+    assert f"Heterogeneity, exact (normal): {told}" in texts_of(bcg_axes)
+    (other,) = (text for text in texts_of(bcg_axes) if "exact (binomial)" in text)
+    assert "I²" not in other  # there is no sampling variance apart from the effect
+
+
+def test_notes_stand_below_the_axis(bcg_axes):
+    notes = [text for text in bcg_axes.texts if text.get_text().startswith("Heterogeneity")]
+    renderer = drawn(bcg_axes.figure)
+    name = bcg_axes.xaxis.label.get_window_extent(renderer)
+    assert all(note.get_window_extent(renderer).y1 < name.y0 for note in notes)
 
 
 def test_a_published_row_alone_has_its_diamond_and_its_posterior():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
@@ -99,5 +100,10 @@ def test_a_known_tau_is_a_spike_not_a_density():
 
 
 def test_it_draws_on_the_axes_that_it_is_given(bcg):
-    given = tuple(Figure().subplots(2, 1, sharex=True))
+    figure = Figure(figsize=(8, 6))
+    given = tuple(figure.subplots(2, 1, sharex=True))
     assert bm.plots.why_they_differ(bcg, axes=given) == given
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    ends = [ax.get_legend().get_window_extent(canvas.get_renderer()).x1 for ax in given]
+    assert max(ends) < figure.bbox.width  # they made room for their legends

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from bayesmeta.checks.crosscheck import CrossCheck
+from bayesmeta.plots.figures import without_pyplot
 from bayesmeta.plots.forest_plot import forest
 from bayesmeta.report.html.outcome_tables import forest_page_table
 from bayesmeta.report.html.table import Table
@@ -52,6 +53,7 @@ class DrawnFigure:
     table: Table
 
 
+@without_pyplot()
 def draw_figures(result: CrossCheck, place: str) -> tuple[DrawnFigure, ...]:
     """Draw all figures that fit an outcome; `place` makes their ids unique on the page."""
     drawn = []
