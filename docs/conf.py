@@ -34,7 +34,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "amsmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 300
 nb_execution_show_tb = True
 
 programoutput_prompt_template = "$ {command}\n{output}"
@@ -53,7 +53,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"bayesmeta {release}"
 html_show_sourcelink = False
 html_sidebars = {
-    page: [] for page in ("index", "tutorials/bcg", "gallery/index", "architecture", "development")
+    page: [] for page in ("index", "gallery/index", "architecture", "development")
 }
 html_theme_options = {
     "logo": {"text": "bayesmeta"},
