@@ -53,7 +53,15 @@ default_role = "py:obj"  # a name in single backticks is a link where there is s
 html_theme = "pydata_sphinx_theme"
 html_title = f"bayesmeta {release}"
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "gallery/index", "architecture", "development")}
+_WIDE = (
+    "index",
+    "guide/forest-plots",
+    "tutorials/*",
+    "gallery/index",
+    "architecture",
+    "development",
+)
+html_sidebars = {page: [] for page in _WIDE}
 html_theme_options = {
     "logo": {"text": "bayesmeta"},
     "navbar_persistent": ["search-button"],
