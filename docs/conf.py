@@ -1,5 +1,6 @@
 """Sphinx configuration; a build needs no network."""
 
+import shutil
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -25,7 +26,7 @@ extensions = [
     "sphinxcontrib.programoutput",
     "sphinx-mathjax-offline",  # pages show their formulas without a network too
 ]
-exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "example", "**/.ipynb_checkpoints"]
 templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["bayesmeta.css"]
@@ -34,7 +35,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "amsmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 300
 nb_execution_show_tb = True
 
 programoutput_prompt_template = "$ {command}\n{output}"
@@ -52,9 +53,15 @@ default_role = "py:obj"  # a name in single backticks is a link where there is s
 html_theme = "pydata_sphinx_theme"
 html_title = f"bayesmeta {release}"
 html_show_sourcelink = False
-html_sidebars = {
-    page: [] for page in ("index", "tutorials/bcg", "gallery/index", "architecture", "development")
-}
+_WIDE = (
+    "index",
+    "guide/forest-plots",
+    "tutorials/*",
+    "gallery/index",
+    "architecture",
+    "development",
+)
+html_sidebars = {page: [] for page in _WIDE}
 html_theme_options = {
     "logo": {"text": "bayesmeta"},
     "navbar_persistent": ["search-button"],
@@ -68,6 +75,14 @@ html_theme_options = {
 }
 
 
+def copy_example(app: "Sphinx", exception: Exception | None) -> None:
+    """Put the report that the first lesson writes beside the pages, which link to it."""
+    if exception is None and app.builder.format == "html":
+        example = Path(app.srcdir) / "example"
+        shutil.copytree(example, Path(app.outdir) / "example", dirs_exist_ok=True)
+
+
 def setup(app: "Sphinx") -> None:
     """Write the page that is made of the plots' docstrings before the pages are read."""
     app.connect("builder-inited", lambda app: write_gallery(Path(app.srcdir)))
+    app.connect("build-finished", copy_example)

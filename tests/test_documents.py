@@ -41,6 +41,20 @@ def test_ci_runs_the_tests_as_the_readme_does():
     assert f"\n{commands[1]}\n" in text(".ci/run")
 
 
+def test_every_public_name_is_in_the_api():
+    listed = set(re.findall(r"^   ([\w.]+)$|`(\w+)`", text("docs/api/index.md"), re.M))
+    public = {*bm.__all__, *(f"plots.{name}" for name in bm.plots.__all__)} - {"plots"}
+    assert public - {name for names in listed for name in names} == set()
+
+
+def test_the_architecture_names_every_layer_in_the_order_of_the_contract():
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = [name for line in contracts[0]["layers"] for name in line.split(" | ")]
+    (drawn,) = re.findall(r"## The layers.*?```text\n(.*?)```", text("docs/architecture.md"), re.S)
+    columns = re.findall(r"^ +(\w+)(?: +\| +(\w+))?(?= |$)", drawn, re.M)
+    assert [name for line in columns for name in line if name] == layers
+
+
 def names_with_evidence() -> set[str]:
     """Names in the first column of the tables of docs/methods whose last says "held against"."""
     found = set()
