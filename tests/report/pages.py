@@ -14,6 +14,13 @@ class Element:
     text: str = ""
     parents: tuple = ()
 
+    def within(self, tag, kind=""):
+        """Tell whether it stands in an element with this tag and class."""
+        return any(
+            one.tag == tag and kind in one.attrs.get("class", "").split() + [""]
+            for one in self.parents
+        )
+
 
 @dataclass
 class Read(HTMLParser):
@@ -24,13 +31,13 @@ class Read(HTMLParser):
         super().__init__(convert_charrefs=True)
 
     def handle_starttag(self, tag, attrs):
-        element = Element(tag, dict(attrs), parents=tuple(one.tag for one in self.open))
+        element = Element(tag, dict(attrs), parents=tuple(self.open))
         self.elements.append(element)
         if tag not in VOID:
             self.open.append(element)
 
     def handle_startendtag(self, tag, attrs):
-        self.elements.append(Element(tag, dict(attrs), parents=tuple(o.tag for o in self.open)))
+        self.elements.append(Element(tag, dict(attrs), parents=tuple(self.open)))
 
     def handle_endtag(self, tag):
         assert self.open, f"</{tag}> closes nothing"

@@ -105,12 +105,12 @@ def test_the_marks_of_the_figure_are_those_of_its_table(folder):
     (figure, *_) = [one for one in FIGURES if one.name == "forest"]
     result = folder[1][1]
     ax = figure.draw(result)
-    squares = sorted(
-        float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() == "s"
-        and line.get_transform() == ax.transData
-    )  # fmt: skip
-    shown = [row[3] for row in figure.table(result).rows[:3]]
-    assert [f"{x:.2f}" for x in squares] == sorted(text.split()[0] for text in shown)
+    (squares,) = [one for one in ax.collections if one.get_gid() == "observed"]
+    seen = [f"{x:.2f}" for x in squares.get_offsets()[:, 0]]
+    table = figure.table(result)
+    (column,) = [i for i, name in enumerate(table.columns) if name.startswith("OR [95%")]
+    shown = [row for row, group in zip(table.rows, table.groups, strict=True) if group == "Studies"]
+    assert seen == [row[column].split()[0] for row in shown]
 
 
 def test_the_specification_on_the_page_is_the_file_beside_it(folder, elements):
@@ -125,7 +125,7 @@ def test_the_audit_finds_the_interval_that_has_not_its_estimate_in_the_middle(el
 
 
 def test_every_figure_has_a_table_and_a_sentence_per_row(folder, elements):
-    sentences = [one.text for one in all_of(elements, "li") if "details" in one.parents]
+    sentences = [one.text for one in all_of(elements, "li") if one.within("ul", "sentences")]
     rows = [row for result in folder[1] for one in FIGURES for row in one.table(result).rows]
     assert len(sentences) == len(rows)
     for sentence, row in zip(sentences, rows, strict=True):
@@ -184,7 +184,7 @@ def test_the_page_can_be_heard_and_used_by_keyboard(text, index, which):
     elements = read_page(text if which == "report" else index)
     (html,) = all_of(elements, "html")
     assert html.attrs["lang"] == "en"
-    (title,) = [one for one in all_of(elements, "title") if "svg" not in one.parents]
+    (title,) = [one for one in all_of(elements, "title") if not one.within("svg")]
     assert title.text.strip()
     assert len(all_of(elements, "main")) == len(all_of(elements, "h1")) == 1
     first = next(one for one in elements if one.tag == "a")

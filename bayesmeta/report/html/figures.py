@@ -91,8 +91,7 @@ def as_inline_svg(ax: "Axes", about: str, place: str) -> str:
     svg = held.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\b(id=")', rf"\1{place}-", svg)
-    svg = re.sub(r'((?:xlink:)?href="#|url\(#)', rf"\1{place}-", svg)
+    svg = _name_apart(svg, place)
     svg = re.sub(r' d="[^"]*"', lambda path: _FINER.sub(r"\1", path[0]), svg)
     opening = (
         f'<svg viewBox="0 0 {width:.2f} {figure.get_figheight() * 72:.2f}" '
@@ -101,3 +100,12 @@ def as_inline_svg(ax: "Axes", about: str, place: str) -> str:
         f'<title id="{place}-title">{escape(about)}. Its numbers are in the table below.</title>'
     )
     return re.sub(r"^<svg.*?>", lambda _: opening, svg, count=1, flags=re.DOTALL)
+
+
+def _name_apart(svg: str, place: str) -> str:
+    """Keep the ids that something in the figure refers to, with `place` in front of them."""
+    used = set(re.findall(r"(?:href=\"#|url\(#)([^\")]+)", svg))
+    svg = re.sub(
+        r' id="([^"]*)"', lambda one: f' id="{place}-{one[1]}"' if one[1] in used else "", svg
+    )
+    return re.sub(r'(href="#|url\(#)', rf"\1{place}-", svg)
