@@ -17,7 +17,7 @@ class Element:
     def within(self, tag, kind=""):
         """Tell whether it stands in an element with this tag and class."""
         return any(
-            one.tag == tag and kind in one.attrs.get("class", "").split() + [""]
+            one.tag == tag and kind in ("", *one.attrs.get("class", "").split())
             for one in self.parents
         )
 
