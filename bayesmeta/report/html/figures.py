@@ -7,13 +7,45 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from bayesmeta.checks.bridge import Bridge
 from bayesmeta.checks.crosscheck import CrossCheck
+from bayesmeta.inference.posterior import Posterior
+from bayesmeta.model import has_known_tau
+from bayesmeta.plots.bridge_plot import bridge
 from bayesmeta.plots.forest_plot import forest
-from bayesmeta.report.html.outcome_tables import forest_page_table
+from bayesmeta.plots.funnel_plot import funnel
+from bayesmeta.plots.prior_posterior_plot import prior_posterior
+from bayesmeta.plots.why_they_differ_plot import why_they_differ
+from bayesmeta.priors import Fixed
+from bayesmeta.report.html.figure_tables import (
+    FUNNEL_FROM,
+    first_exact,
+    funnel_page_table,
+    prior_posterior_page_table,
+    why_page_table,
+)
+from bayesmeta.report.html.outcome_tables import bridge_page_table, forest_page_table
 from bayesmeta.report.html.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subject:
+    """What the figures of an outcome show.
+
+    Attributes
+    ----------
+    result : CrossCheck
+    bridge : Bridge or None
+    forest : Axes or None
+        The forest plot, where it is drawn already.
+    """
+
+    result: CrossCheck
+    bridge: Bridge | None = None
+    forest: "Axes | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,43 +56,131 @@ class Figure:
     ----------
     name, title : str
     draw : callable
-        A plot function: a cross-check to the axes it is drawn on.
+        A subject to the axes it is drawn on.
     table : callable
-        The same cross-check to the numbers of the figure.
+        The same subject to the numbers of the figure.
     fits : callable
         Whether there is something to draw.
     """
 
     name: str
     title: str
-    draw: Callable[[CrossCheck], "Axes"]
-    table: Callable[[CrossCheck], Table]
-    fits: Callable[[CrossCheck], bool] = lambda _: True
-
-
-_FINER = re.compile(r"(\d+\.\d{2})\d+")  # a hundredth of a point is not seen
-
-FIGURES = (Figure(name="forest", title="Forest plot", draw=forest, table=forest_page_table),)
+    draw: Callable[[Subject], "Axes"]
+    table: Callable[[Subject], Table]
+    fits: Callable[[Subject], bool] = lambda _: True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnFigure:
     """A figure of an outcome: its SVG and its table."""
 
+    name: str
     title: str
     svg: str
     table: Table
 
 
-def draw_figures(result: CrossCheck, place: str) -> tuple[DrawnFigure, ...]:
+def _bridge_of(subject: Subject) -> Bridge:
+    assert subject.bridge is not None
+    return subject.bridge
+
+
+def _exact_of(subject: Subject) -> Posterior:
+    posterior = first_exact(subject.result)
+    assert posterior is not None
+    return posterior
+
+
+def _draw_funnel(subject: Subject) -> "Axes":
+    assert subject.result.effects is not None
+    return funnel(subject.result.effects)
+
+
+def _many(subject: Subject) -> bool:
+    """Tell whether there are several studies with data: what one study adds, its words say."""
+    return subject.result.studies is not None and (subject.result.k or 0) > 1
+
+
+def _has_gaussian(subject: Subject) -> bool:
+    models = subject.result.models
+    found = any(one.exact is not None and one.exact.engine == "gaussian" for one in models)
+    return _many(subject) and found
+
+
+def _estimates(subject: Subject, parameter: str) -> bool:
+    """Tell whether the first posterior has the parameter as something to find out."""
+    posterior = first_exact(subject.result)
+    if posterior is None or not _many(subject):
+        return False
+    model = posterior.bound.model
+    known = isinstance(model.effect, Fixed) if parameter == "mu" else has_known_tau(model)
+    return not known
+
+
+FIGURES = (
+    Figure(
+        name="forest",
+        title="Forest plot",
+        draw=lambda one: forest(one.result) if one.forest is None else one.forest,
+        table=lambda one: forest_page_table(one.result),
+    ),
+    Figure(
+        name="bridge",
+        title="Bridge",
+        draw=lambda one: bridge(_bridge_of(one)),
+        table=lambda one: bridge_page_table(_bridge_of(one)),
+        fits=lambda one: one.bridge is not None,
+    ),
+    Figure(
+        name="why-they-differ",
+        title="Why the methods differ",
+        draw=lambda one: why_they_differ(one.result)[0],
+        table=lambda one: why_page_table(one.result),
+        fits=_has_gaussian,
+    ),
+    Figure(
+        name="prior-mu",
+        title="Mean effect: posterior against prior",
+        draw=lambda one: prior_posterior(_exact_of(one), "mu", level=one.result.level),
+        table=lambda one: prior_posterior_page_table(one.result, "mu"),
+        fits=lambda one: _estimates(one, "mu"),
+    ),
+    Figure(
+        name="prior-tau",
+        title="Heterogeneity: posterior against prior",
+        draw=lambda one: prior_posterior(_exact_of(one), "tau", level=one.result.level),
+        table=lambda one: prior_posterior_page_table(one.result, "tau"),
+        fits=lambda one: _estimates(one, "tau"),
+    ),
+    Figure(
+        name="funnel",
+        title="Funnel plot",
+        draw=_draw_funnel,
+        table=lambda one: funnel_page_table(one.result),
+        fits=lambda one: _many(one) and (one.result.k or 0) >= FUNNEL_FROM,
+    ),
+)  # in the order of the page; a new one needs a line here
+
+
+def draw_figures(subject: Subject, place: str) -> tuple[DrawnFigure, ...]:
     """Draw all figures that fit an outcome; `place` makes their ids unique on the page."""
     drawn = []
     for figure in FIGURES:
-        if figure.fits(result):
+        if figure.fits(subject):
+            result = subject.result
             about = f"{figure.title}: {result.outcome or result.measure.label}"
-            svg = as_inline_svg(figure.draw(result), about, f"{place}-{figure.name}")
-            drawn.append(DrawnFigure(title=figure.title, svg=svg, table=figure.table(result)))
+            drawn.append(
+                DrawnFigure(
+                    name=figure.name,
+                    title=figure.title,
+                    svg=as_inline_svg(figure.draw(subject), about, f"{place}-{figure.name}"),
+                    table=figure.table(subject),
+                )
+            )
     return tuple(drawn)
+
+
+_FINER = re.compile(r"(\d+\.\d{2})\d+")  # a hundredth of a point is not seen
 
 
 def as_inline_svg(ax: "Axes", about: str, place: str) -> str:
