@@ -77,6 +77,7 @@ def why_they_differ(
 
 def normal_posterior(result: CrossCheck) -> Posterior:
     """Give the posterior whose tau the methods are held against; refused where there is none."""
+
     def fits(one: CheckedModel) -> bool:
         return one.exact is not None and one.exact.engine == "gaussian"
 

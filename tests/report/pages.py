@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+EVIL = "<script>document.title = 'run'</script>"  # in what users write
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 

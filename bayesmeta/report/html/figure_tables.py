@@ -8,6 +8,7 @@ from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.digits import NONE, choose_decimals, show
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.plots.effect_points import effect_points
+from bayesmeta.plots.prior_posterior_plot import Parameter
 from bayesmeta.plots.why_they_differ_plot import normal_posterior, plug_ins
 from bayesmeta.report.html.table import Table
 from bayesmeta.scales import FloatArray
@@ -39,31 +40,33 @@ def why_page_table(result: CrossCheck) -> Table:
     )  # fmt: skip
 
 
-def prior_posterior_page_table(result: CrossCheck, parameter: str) -> Table:
-    """Give median and interval of mu or tau under the prior and the first exact posterior."""
+def prior_posterior_page_table(result: CrossCheck, parameters: Sequence[Parameter]) -> Table:
+    """Give median and interval of mu and tau under the prior and the first exact posterior."""
     posterior = first_exact(result)
     assert posterior is not None
     model, tail = posterior.bound.model, (1 - result.level) / 2
     points = np.array([0.5, tail, 1 - tail])
-    prior = model.effect if parameter == "mu" else model.heterogeneity
-    marginal = posterior.mu if parameter == "mu" else posterior.tau
-    both = [prior.quantile(points) if prior.proper else np.full(3, np.nan),
-            np.asarray(marginal.quantile(points))]  # fmt: skip
-    if parameter == "mu":
-        both = [result.measure.scale.to_natural(one) for one in both]
-        what, unit = "Mean effect mu,", result.measure.name
-    else:
-        what, unit = "Heterogeneity tau,", result.measure.analysis_label
-    texts = [[f"{x:.3g}" if np.isfinite(x) else NONE for x in one.tolist()] for one in both]
+    rows, groups = [], []
+    for parameter in parameters:
+        prior = model.effect if parameter == "mu" else model.heterogeneity
+        marginal = posterior.mu if parameter == "mu" else posterior.tau
+        before = prior.quantile(points) if prior.proper else np.full(3, np.nan)
+        for label, numbers in ((f"prior {prior}", before),
+                               ("posterior", np.asarray(marginal.quantile(points)))):  # fmt: skip
+            natural = result.measure.scale.to_natural(numbers) if parameter == "mu" else numbers
+            shown = [f"{x:.3g}" if np.isfinite(x) else NONE for x in natural.tolist()]
+            rows.append((label, shown[0], _join(shown[1:])))
+        unit = result.measure.name if parameter == "mu" else result.measure.analysis_label
+        groups += [f"{parameter} ({unit})"] * 2
     return Table(
-        name=f"prior-{parameter}",
-        caption=f"{what} before and after the data",
-        columns=("distribution", f"median ({unit})", _percent(result.level)),
-        rows=tuple(
-            (label, text[0], _join(text[1:]))
-            for label, text in zip((f"prior {prior}", "posterior"), texts, strict=True)
-        ),
-        notes=() if prior.proper else ("The prior is improper: it has no median and no interval.",),
+        name="prior-posterior",
+        caption="Mean effect and heterogeneity before and after the data",
+        columns=("distribution", "median", _percent(result.level)),
+        rows=tuple(rows),
+        groups=tuple(groups),
+        notes=("An improper prior has no median and no interval.",)
+        if any(row[1] == NONE for row in rows)
+        else (),
     )
 
 

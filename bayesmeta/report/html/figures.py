@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bayesmeta.checks.bridge import Bridge
 from bayesmeta.checks.crosscheck import CrossCheck
@@ -14,7 +14,7 @@ from bayesmeta.model import has_known_tau
 from bayesmeta.plots.bridge_plot import bridge
 from bayesmeta.plots.forest_plot import forest
 from bayesmeta.plots.funnel_plot import funnel
-from bayesmeta.plots.prior_posterior_plot import prior_posterior
+from bayesmeta.plots.prior_posterior_plot import Parameter, prior_posterior
 from bayesmeta.plots.why_they_differ_plot import why_they_differ
 from bayesmeta.priors import Fixed
 from bayesmeta.report.html.figure_tables import (
@@ -61,6 +61,8 @@ class Figure:
         The same subject to the numbers of the figure.
     fits : callable
         Whether there is something to draw.
+    always : bool
+        Whether a page of many outcomes has it too.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Figure:
     draw: Callable[[Subject], "Axes"]
     table: Callable[[Subject], Table]
     fits: Callable[[Subject], bool] = lambda _: True
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +110,30 @@ def _has_gaussian(subject: Subject) -> bool:
     return _many(subject) and found
 
 
-def _estimates(subject: Subject, parameter: str) -> bool:
-    """Tell whether the first posterior has the parameter as something to find out."""
+def _estimated(subject: Subject) -> tuple[Parameter, ...]:
+    """Give what the first posterior finds out: mu, tau, both or none of them."""
     posterior = first_exact(subject.result)
     if posterior is None or not _many(subject):
-        return False
+        return ()
     model = posterior.bound.model
-    known = isinstance(model.effect, Fixed) if parameter == "mu" else has_known_tau(model)
-    return not known
+    known = {"mu": isinstance(model.effect, Fixed), "tau": has_known_tau(model)}
+    names: tuple[Parameter, ...] = ("mu", "tau")
+    return tuple(name for name in names if not known[name])
+
+
+def _draw_priors(subject: Subject) -> "Axes":
+    """Draw mu and tau beside each other."""
+    from matplotlib.figure import Figure as Sheet
+
+    posterior, names = _exact_of(subject), _estimated(subject)
+    width, height = 4.6 * len(names), 3.4  # inches
+    sheet = Sheet(figsize=(width, height), dpi=150)
+    places = sheet.subplots(1, len(names), squeeze=False)[0]
+    sheet.subplots_adjust(left=0.65 / width, right=1 - 0.15 / width, wspace=0.22,
+                          bottom=0.55 / height, top=1 - 0.55 / height)  # fmt: skip
+    for name, ax in zip(names, places, strict=True):
+        prior_posterior(posterior, name, level=subject.result.level, ax=ax)
+    return cast("Axes", places[0])
 
 
 FIGURES = (
@@ -123,6 +142,7 @@ FIGURES = (
         title="Forest plot",
         draw=lambda one: forest(one.result) if one.forest is None else one.forest,
         table=lambda one: forest_page_table(one.result),
+        always=True,
     ),
     Figure(
         name="bridge",
@@ -139,18 +159,11 @@ FIGURES = (
         fits=_has_gaussian,
     ),
     Figure(
-        name="prior-mu",
-        title="Mean effect: posterior against prior",
-        draw=lambda one: prior_posterior(_exact_of(one), "mu", level=one.result.level),
-        table=lambda one: prior_posterior_page_table(one.result, "mu"),
-        fits=lambda one: _estimates(one, "mu"),
-    ),
-    Figure(
-        name="prior-tau",
-        title="Heterogeneity: posterior against prior",
-        draw=lambda one: prior_posterior(_exact_of(one), "tau", level=one.result.level),
-        table=lambda one: prior_posterior_page_table(one.result, "tau"),
-        fits=lambda one: _estimates(one, "tau"),
+        name="prior-posterior",
+        title="Posterior against prior",
+        draw=_draw_priors,
+        table=lambda one: prior_posterior_page_table(one.result, _estimated(one)),
+        fits=lambda one: bool(_estimated(one)),
     ),
     Figure(
         name="funnel",
@@ -162,11 +175,23 @@ FIGURES = (
 )  # in the order of the page; a new one needs a line here
 
 
-def draw_figures(subject: Subject, place: str) -> tuple[DrawnFigure, ...]:
-    """Draw all figures that fit an outcome; `place` makes their ids unique on the page."""
+MANY = 6  # outcomes; a page of more has the forest plots alone
+
+
+def draw_figures(subject: Subject, place: str, *, many: bool = False) -> tuple[DrawnFigure, ...]:
+    """Draw the figures that fit an outcome.
+
+    Parameters
+    ----------
+    subject : Subject
+    place : str
+        Makes their ids unique on the page.
+    many : bool
+        Whether the page has many outcomes, and only those figures that are always on it.
+    """
     drawn = []
     for figure in FIGURES:
-        if figure.fits(subject):
+        if figure.fits(subject) and (figure.always or not many):
             result = subject.result
             about = f"{figure.title}: {result.outcome or result.measure.label}"
             drawn.append(

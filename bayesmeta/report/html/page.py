@@ -14,9 +14,10 @@ from bayesmeta.frequentist.software import Software
 from bayesmeta.published.audit import Audit
 from bayesmeta.report.html.checklist import barg_table, prisma_table
 from bayesmeta.report.html.conclusions import CHANGES, Conclusion, conclude
-from bayesmeta.report.html.figures import DrawnFigure, Subject, draw_figures
+from bayesmeta.report.html.figures import MANY, DrawnFigure, Subject, draw_figures
 from bayesmeta.report.html.methods_paragraph import Methods, write_methods
 from bayesmeta.report.html.outcome_tables import (
+    bridge_page_table,
     crosscheck_page_table,
     data_page_table,
     printed_page_table,
@@ -77,6 +78,7 @@ class OutcomePart:
     printed: Table | None
     crosscheck: Table
     ranges: Table | None
+    bridge: Table | None
     no_bridge: str
     figures: tuple[DrawnFigure, ...]
     frames: dict[str, Any]
@@ -87,8 +89,8 @@ class OutcomePart:
         return CHANGES[self.conclusion.change]
 
     @property
-    def bridge(self) -> DrawnFigure | None:
-        """Give the figure of the bridge, if there is one."""
+    def bridge_figure(self) -> DrawnFigure | None:
+        """Give the figure of the bridge, if it is drawn."""
         return next((figure for figure in self.figures if figure.name == "bridge"), None)
 
     @property
@@ -99,9 +101,9 @@ class OutcomePart:
     @property
     def tables(self) -> Iterator[Table]:
         """Give all tables that there are."""
-        parts = (self.data, self.printed, self.crosscheck, self.ranges)
+        parts = (self.data, self.printed, self.crosscheck, self.ranges, self.bridge)
         yield from (part for part in parts if part is not None)
-        yield from (figure.table for figure in self.figures)
+        yield from (one.table for one in self.figures if one.name != "bridge")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,6 +118,16 @@ class Page:
     checklists: tuple[Table, ...]
     spec: str
     version: str
+
+    @property
+    def left_out(self) -> str:
+        """Say which figures a page of many outcomes does not have; "" where it has all."""
+        if len(self.outcomes) <= MANY:
+            return ""
+        return (
+            f"A page of more than {MANY} outcomes has their forest plots only: bayesmeta.plots "
+            "draws the bridge, why the methods differ, posterior against prior and funnel plots."
+        )
 
 
 def make_page(report: Report) -> Page:
@@ -163,8 +175,13 @@ def _make_outcome(
         printed=printed_page_table(result.published) if known else None,
         crosscheck=crosscheck_page_table(result),
         ranges=ranges_page_table(result),
+        bridge=None if walk is None else bridge_page_table(walk),
         no_bridge=no_bridge,
-        figures=draw_figures(Subject(result=result, bridge=walk, forest=forest), place),
+        figures=draw_figures(
+            Subject(result=result, bridge=walk, forest=forest),
+            place,
+            many=len(report.results) > MANY,
+        ),
         frames=frames,
     )
 
