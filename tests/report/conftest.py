@@ -5,7 +5,7 @@ import warnings
 import pandas as pd
 import pytest
 from report.browser import CHROMIUM
-from report.pages import EVIL
+from report.pages import EVIL, PLACE
 
 import bayesmeta as bm
 
@@ -14,8 +14,8 @@ LONG = "A trial with a name that is much longer than any column of a phone is wi
 
 COMPARISON = """
 title = "Drug & co {evil}"
-data = "trials.csv"
-arms = ["drug", "placebo"]
+data = "<b>trials.csv"
+arms = ["<i>drug", "placebo"]
 [model]
 measure = "OR"
 likelihoods = ["normal"]
@@ -40,10 +40,10 @@ def folder(tmp_path_factory):
     rows = []
     for outcome in (f"death {EVIL}", "pain / fever"):
         for study, a, b in ((f"Hart {EVIL}", 2, 9), (LONG, 5, 7), ("臨床試験", 3, 6)):
-            rows += [(study, "drug", outcome, a, 50), (study, "placebo", outcome, b, 50)]
+            rows += [(study, "<i>drug", outcome, a, 50), (study, "placebo", outcome, b, 50)]
     table = pd.DataFrame(rows, columns=["study", "arm", "outcome", "events", "n"])
-    table.to_csv(place / "trials.csv", index=False)
-    path = place / "a comparison.toml"
+    table.to_csv(place / "<b>trials.csv", index=False)
+    path = place / f"{PLACE}.toml"
     path.write_text(COMPARISON.format(evil=EVIL), encoding="utf-8")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a font of the figures may have no such letters

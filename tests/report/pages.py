@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 EVIL = "<script>document.title = 'run'</script>"  # in what users write
+PLACE = "a <b>comparison & more"  # the name of the file, and of the folder of its results
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 from report.browser import View, open_pages
+from report.pages import PLACE
 
-NAMES = ("a comparison/report.html", "index.html")
+NAMES = (f"{PLACE}/report.html", "index.html")
 LOOKS = ((1280, "light"), (390, "light"), (1280, "dark"))
 
 pytestmark = pytest.mark.slow

@@ -4,13 +4,13 @@ import json
 import os
 import re
 from itertools import pairwise
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
 import pytest
 from report.browser import CHROMIUM
-from report.pages import EVIL, all_of, contrast, palettes, read_page
+from report.pages import EVIL, PLACE, all_of, contrast, palettes, read_page
 
 import bayesmeta as bm
 from bayesmeta.digits import NONE, show
@@ -23,7 +23,7 @@ from bayesmeta.report.html.write import write_index
 
 @pytest.fixture(scope="module")
 def text(folder):
-    return (folder[0] / "a comparison" / "report.html").read_text(encoding="utf-8")
+    return (folder[0] / PLACE / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def elements(text):
 def test_page_table_and_csv_have_the_numbers_of_the_result(folder, elements):
     out, results = folder
     for i, result in enumerate(results, start=1):
-        path = out / "a comparison" / "tables" / f"outcome-{i}-crosscheck.csv"
+        path = out / PLACE / "tables" / f"outcome-{i}-crosscheck.csv"
         csv = pd.read_csv(path)
         np.testing.assert_allclose(csv["estimate"], result.to_frame()["estimate"], rtol=1e-12)
         exact = result.models[0].exact
@@ -72,7 +72,7 @@ def test_the_marks_of_the_figure_are_those_of_its_table(folder):
 
 def test_the_specification_on_the_page_is_the_file_beside_it(folder, elements):
     (pre,) = all_of(elements, "pre")
-    file = folder[0] / "a comparison" / "comparison.toml"
+    file = folder[0] / PLACE / "comparison.toml"
     assert pre.text.strip() == file.read_text(encoding="utf-8").strip()
     assert len(bm.read_comparison(file).outcomes) == 2
 
@@ -101,7 +101,7 @@ def test_every_figure_has_a_table_and_a_sentence_per_row(elements):
 
 
 def test_conclusions_are_there_as_data(folder):
-    path = folder[0] / "a comparison" / "conclusions.json"
+    path = folder[0] / PLACE / "conclusions.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     assert [one["outcome"] for one in content["outcomes"]] == [f"death {EVIL}", "pain / fever"]
 
@@ -110,11 +110,16 @@ def test_conclusions_are_there_as_data(folder):
 
 
 def test_markup_of_users_is_shown_and_not_run(text, index, elements):
-    assert all_of(elements, "script") == []
-    assert all_of(read_page(index), "script") == []
+    both = elements + read_page(index)
+    assert all_of(both, "script", "b", "i") == []
     (h1,) = all_of(elements, "h1")
     assert h1.text == f"Drug & co {EVIL}"
     assert any(one.text == f"Hart {EVIL}" for one in all_of(elements, "th"))
+    assert any("Table <b>trials.csv" in one.text for one in all_of(elements, "p"))
+    assert any("<i>drug against placebo" in one.text for one in all_of(elements, "p"))
+    titles = [one.text for one in all_of(elements, "title") if one.within("svg")]
+    assert any(f"death {EVIL}" in one for one in titles)
+    assert all(quote(PLACE) in one.attrs["href"] for one in all_of(read_page(index), "a")[1:])
     assert "<script" not in text + index
 
 
@@ -130,7 +135,7 @@ def test_nothing_is_fetched_from_elsewhere(text, index):
 
 
 def test_all_links_lead_somewhere(folder, text, index):
-    for page, place in ((text, folder[0] / "a comparison"), (index, folder[0])):
+    for page, place in ((text, folder[0] / PLACE), (index, folder[0])):
         elements = read_page(page)
         ids = [one.attrs["id"] for one in elements if "id" in one.attrs]
         assert len(ids) == len(set(ids))
