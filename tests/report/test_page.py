@@ -15,7 +15,12 @@ from report.pages import EVIL, PLACE, all_of, contrast, palettes, read_page
 import bayesmeta as bm
 from bayesmeta.digits import NONE, show
 from bayesmeta.report.html.exports import as_latex, as_markdown
-from bayesmeta.report.html.figures import FIGURES, Subject
+from bayesmeta.report.html.figure_tables import (
+    funnel_page_table,
+    prior_posterior_page_table,
+    why_page_table,
+)
+from bayesmeta.report.html.figures import FIGURES, Subject, draw_figures
 from bayesmeta.report.html.page import read_style
 from bayesmeta.report.html.table import Table
 from bayesmeta.report.html.write import write_index
@@ -98,6 +103,29 @@ def test_every_figure_has_a_table_and_a_sentence_per_row(elements):
         assert len(of_figure) == len(told) > 0
         for row, sentence in zip(of_figure, told, strict=True):
             assert all(cell in sentence for cell in row if cell != NONE)
+
+
+def test_the_tables_of_the_smaller_figures_have_the_numbers_of_the_result(folder):
+    result = folder[1][1]
+    exact = result.models[0].exact
+    why = {row[0].split(":")[0]: row[1:] for row in why_page_table(result).rows}
+    (reml,) = [row for row in result.rows if row.label.startswith("REML")]
+    assert why["REML"][1] == show(np.exp(reml.estimate), 3)
+    prior, posterior, *_ = prior_posterior_page_table(result, ("mu", "tau")).rows
+    assert prior[1:] == ("1", "0.00398, 251")  # exp(1.96 x 2.82)
+    low, high = np.exp(exact.mu.quantile([0.025, 0.975]))
+    assert posterior[2] == f"{low:.3g}, {high:.3g}"
+    first = funnel_page_table(result).rows[0]
+    se = np.sqrt(1 / 2 + 1 / 48 + 1 / 9 + 1 / 41)  # 2/50 and 9/50
+    assert first[1:] == (show(2 * 41 / (9 * 48), 3), show(se, 3))
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # of the letters that a font has not
+def test_a_page_of_many_outcomes_has_their_forest_plots_only(folder):
+    subject = Subject(result=folder[1][1])
+    few, many = (draw_figures(subject, "x", many=many) for many in (False, True))
+    assert [one.name for one in few] == ["forest", "why-they-differ", "prior-posterior"]
+    assert [one.name for one in many] == ["forest"]
 
 
 def test_conclusions_are_there_as_data(folder):
