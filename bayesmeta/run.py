@@ -27,6 +27,7 @@ from bayesmeta.studies import StudyTable
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
 
 RECORDED = ("bayesmeta", "numpy", "scipy", "pandas", "xarray", "arviz", "pymc", "nutpie")
 
@@ -144,11 +145,13 @@ def run_job(
         done()
     if target is not None:
         progress.advance("writing results")
+        forests = []
         for folder, outcome, result in _places(target, job.comparison, results):
             one = replace(job.comparison, outcomes=(outcome,))
-            _write_together(folder, partial(_write_files, folder, one, result))
+            forests.append(forest(result))
+            _write_together(folder, partial(_write_files, folder, one, result, forests[-1]))
         progress.advance("writing the report")
-        _write_together(target, partial(_write_report, job, tuple(results)))
+        _write_together(target, partial(_write_report, job, tuple(results), tuple(forests)))
         write_index(Path(out or "."))
     return tuple(results)
 
@@ -271,7 +274,9 @@ def _write_together(folder: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write_report(job: Job, results: tuple[CrossCheck, ...], beside: Path) -> None:
+def _write_report(
+    job: Job, results: tuple[CrossCheck, ...], forests: "tuple[Axes, ...]", beside: Path
+) -> None:
     """Write the page of all outcomes, and the file that replays them."""
     comparison, spec = job.comparison, beside / "comparison.toml"
     if len(results) == 1:
@@ -286,13 +291,16 @@ def _write_report(job: Job, results: tuple[CrossCheck, ...], beside: Path) -> No
         spec=spec.read_text(encoding="utf-8"),
         rule=comparison.rule,
         software=comparison.software,
+        forests=forests,
     )
     write_report(report, beside)
 
 
-def _write_files(folder: Path, comparison: Comparison, result: CrossCheck, beside: Path) -> None:
+def _write_files(
+    folder: Path, comparison: Comparison, result: CrossCheck, drawn: "Axes", beside: Path
+) -> None:
     result.to_long().to_csv(beside / "estimates.csv", index=False, lineterminator="\n")
-    figure = forest(result).get_figure(root=True)
+    figure = drawn.get_figure(root=True)
     if figure is not None:
         figure.savefig(beside / "forest.png")
     _write_spec(comparison, result, folder.name, beside / "comparison.toml")

@@ -68,8 +68,8 @@ def why_they_differ(
     >>> ax.get_ylabel()
     'odds ratio (OR), logarithmic axis'
     """
-    posterior = _normal_posterior(result)
-    rows = _plug_ins(result)
+    posterior = normal_posterior(result)
+    rows = plug_ins(result)
     points = np.asarray(posterior.tau.quantile([0.5, 0.995]))
     most = max([float(points[1]), *(1.08 * float(np.sqrt(row.tau2)) for row in rows)])
     tau = np.linspace(0.0, most, _POINTS)
@@ -81,7 +81,9 @@ def why_they_differ(
     return upper, lower
 
 
-def _normal_posterior(result: CrossCheck) -> Posterior:
+def normal_posterior(result: CrossCheck) -> Posterior:
+    """Give the posterior whose tau the methods are held against; refused where there is none."""
+
     def fits(one: CheckedModel) -> bool:
         return one.exact is not None and one.exact.engine == "gaussian"
 
@@ -94,7 +96,7 @@ def _normal_posterior(result: CrossCheck) -> Posterior:
     return found
 
 
-def _plug_ins(result: CrossCheck) -> tuple[PooledEstimate, ...]:
+def plug_ins(result: CrossCheck) -> tuple[PooledEstimate, ...]:
     """Give the methods that pool by inverse variances at one tau, as far as they are defined."""
     assert result.studies is not None
     assert result.effects is not None

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+EVIL = "<script>document.title = 'run'</script>"  # in what users write
+PLACE = "a <b>comparison & more"  # the name of the file, and of the folder of its results
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
@@ -13,6 +15,13 @@ class Element:
     attrs: dict
     text: str = ""
     parents: tuple = ()
+
+    def within(self, tag, kind=""):
+        """Tell whether it stands in an element with this tag and class."""
+        return any(
+            one.tag == tag and kind in ("", *one.attrs.get("class", "").split())
+            for one in self.parents
+        )
 
 
 @dataclass
@@ -24,13 +33,13 @@ class Read(HTMLParser):
         super().__init__(convert_charrefs=True)
 
     def handle_starttag(self, tag, attrs):
-        element = Element(tag, dict(attrs), parents=tuple(one.tag for one in self.open))
+        element = Element(tag, dict(attrs), parents=tuple(self.open))
         self.elements.append(element)
         if tag not in VOID:
             self.open.append(element)
 
     def handle_startendtag(self, tag, attrs):
-        self.elements.append(Element(tag, dict(attrs), parents=tuple(o.tag for o in self.open)))
+        self.elements.append(Element(tag, dict(attrs), parents=tuple(self.open)))
 
     def handle_endtag(self, tag):
         assert self.open, f"</{tag}> closes nothing"

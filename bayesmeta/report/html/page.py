@@ -14,7 +14,7 @@ from bayesmeta.frequentist.software import Software
 from bayesmeta.published.audit import Audit
 from bayesmeta.report.html.checklist import barg_table, prisma_table
 from bayesmeta.report.html.conclusions import CHANGES, Conclusion, conclude
-from bayesmeta.report.html.figures import DrawnFigure, draw_figures
+from bayesmeta.report.html.figures import MANY, DrawnFigure, Subject, draw_figures
 from bayesmeta.report.html.methods_paragraph import Methods, write_methods
 from bayesmeta.report.html.outcome_tables import (
     bridge_page_table,
@@ -28,6 +28,7 @@ from bayesmeta.report.html.words import sentences
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +49,8 @@ class Report:
         By which the publication chose its model.
     software : {"metafor", "RevMan 5"}
         Whose methods "random" and "fixed" mean.
+    forests : tuple of Axes
+        The forest plots of the outcomes, where they are drawn already.
     """
 
     title: str
@@ -56,6 +59,7 @@ class Report:
     spec: str
     rule: str | None = None
     software: Software = "metafor"
+    forests: tuple["Axes", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,11 +89,21 @@ class OutcomePart:
         return CHANGES[self.conclusion.change]
 
     @property
+    def bridge_figure(self) -> DrawnFigure | None:
+        """Give the figure of the bridge, if it is drawn."""
+        return next((figure for figure in self.figures if figure.name == "bridge"), None)
+
+    @property
+    def more(self) -> tuple[DrawnFigure, ...]:
+        """Give the figures that have no part of the page to themselves."""
+        return tuple(one for one in self.figures if one.name not in ("forest", "bridge"))
+
+    @property
     def tables(self) -> Iterator[Table]:
         """Give all tables that there are."""
         parts = (self.data, self.printed, self.crosscheck, self.ranges, self.bridge)
         yield from (part for part in parts if part is not None)
-        yield from (figure.table for figure in self.figures)
+        yield from (one.table for one in self.figures if one.name != "bridge")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,13 +119,23 @@ class Page:
     spec: str
     version: str
 
+    @property
+    def left_out(self) -> str:
+        """Say which figures a page of many outcomes does not have; "" where it has all."""
+        if len(self.outcomes) <= MANY:
+            return ""
+        return (
+            f"A page of more than {MANY} outcomes has their forest plots only: bayesmeta.plots "
+            "draws the bridge, why the methods differ, posterior against prior and funnel plots."
+        )
+
 
 def make_page(report: Report) -> Page:
     """Collect everything that a page shows; draws the figures and walks the bridges."""
     return Page(
         title=report.title,
         outcomes=tuple(
-            _make_outcome(report, result, f"outcome-{i + 1}")
+            _make_outcome(report, result, f"outcome-{i + 1}", *report.forests[i : i + 1])
             for i, result in enumerate(report.results)
         ),
         methods=write_methods(report.results, rule=report.rule, software=report.software),
@@ -128,7 +152,9 @@ def render_page(page: Page) -> str:
     return environment().get_template("template.html").render(page=page, style=read_style())
 
 
-def _make_outcome(report: Report, result: CrossCheck, place: str) -> OutcomePart:
+def _make_outcome(
+    report: Report, result: CrossCheck, place: str, forest: "Axes | None" = None
+) -> OutcomePart:
     walk, no_bridge = _walk(report, result)
     frames = {"crosscheck": result.to_frame()}
     if result.studies is not None:
@@ -151,7 +177,11 @@ def _make_outcome(report: Report, result: CrossCheck, place: str) -> OutcomePart
         ranges=ranges_page_table(result),
         bridge=None if walk is None else bridge_page_table(walk),
         no_bridge=no_bridge,
-        figures=draw_figures(result, place),
+        figures=draw_figures(
+            Subject(result=result, bridge=walk, forest=forest),
+            place,
+            many=len(report.results) > MANY,
+        ),
         frames=frames,
     )
 
