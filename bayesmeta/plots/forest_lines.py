@@ -13,8 +13,9 @@ from bayesmeta.digits import choose_decimals, show, show_probability
 from bayesmeta.frequentist import PooledEstimate
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.inference.posterior import Posterior
+from bayesmeta.once import once
 from bayesmeta.plots.forest_arms import Texts, arm_columns
-from bayesmeta.plots.forest_layouts import Layout
+from bayesmeta.plots.forest_layouts import LAYOUTS, Layout
 from bayesmeta.plots.forest_weights import Weights, not_as_reported, weigh
 from bayesmeta.plots.intervals import NO_MARK, Mark, as_mark
 from bayesmeta.plots.style import BLUE, GREY, INK, ORANGE
@@ -123,6 +124,12 @@ def forest_lines(
     content = _Content(result=result, layout=layout, weights=weigh(result), columns=columns)
     lines = (*_study_block(content, groups), *_pooled_block(content), *_notes(content))
     return _line_up(lines, layout.to)
+
+
+@once
+def whole_lines(result: CrossCheck) -> tuple[Line, ...]:
+    """Give the lines of the plain layout, which the plot and the table of a page share."""
+    return forest_lines(result, LAYOUTS["bayesmeta"])
 
 
 def _line_up(lines: Sequence[Line], to: str) -> tuple[Line, ...]:

@@ -12,7 +12,7 @@ from bayesmeta.plots.forest_arms import extra_columns
 from bayesmeta.plots.forest_foot import draw_foot, foot_height
 from bayesmeta.plots.forest_groups import split_groups
 from bayesmeta.plots.forest_layouts import LAYOUTS, Layout, LayoutName
-from bayesmeta.plots.forest_lines import Line, forest_lines
+from bayesmeta.plots.forest_lines import Line, forest_lines, whole_lines
 from bayesmeta.plots.intervals import (
     choose_limits,
     draw_arrows,
@@ -96,7 +96,8 @@ def forest(
     names = () if effects is None else effects.study
     extra = extra_columns(result.studies, names, columns) if columns else ()
     parts = () if groups is None else split_groups(result, groups)
-    lines = forest_lines(result, form, extra=extra, groups=parts)
+    whole = layout == "bayesmeta" and not extra and not parts
+    lines = whole_lines(result) if whole else forest_lines(result, form, extra=extra, groups=parts)
     null = _no_effect(result)
     at = null if reference is None else _reference(result, reference)
     size = 9.0 if len(lines) < 40 else 7.5
