@@ -45,7 +45,7 @@ mystnb:
 
 
 def example_of(name: str) -> str:
-    """Give the code of a plot's example up to the line that draws it, and its figure.
+    """Give the code of a plot's example up to the line that draws it; the page shows the figure.
 
     Raises
     ------
@@ -55,9 +55,8 @@ def example_of(name: str) -> str:
     code = []
     for example in DocTestParser().get_examples(getattr(bm.plots, name).__doc__ or ""):
         code.append(example.source)
-        axes, drawn, _ = example.source.partition(f" = bm.plots.{name}(")
-        if drawn:
-            return "".join([*code, f"{axes.split(',')[0]}.figure\n"])
+        if f" = bm.plots.{name}(" in example.source:
+            return "".join(code)
     raise ValueError(f"bm.plots.{name} has no example for the gallery: ax = bm.plots.{name}(...)")
 
 

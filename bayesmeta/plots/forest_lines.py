@@ -11,9 +11,10 @@ from bayesmeta.checks.rows import Row, study_intervals
 from bayesmeta.digits import choose_decimals
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.inference.posterior import Posterior
+from bayesmeta.once import once
 from bayesmeta.plots.forest_arms import Texts, arm_columns
 from bayesmeta.plots.forest_groups import Subgroup
-from bayesmeta.plots.forest_layouts import Layout
+from bayesmeta.plots.forest_layouts import LAYOUTS, Layout
 from bayesmeta.plots.forest_line import Line, Texts3
 from bayesmeta.plots.forest_notes import heterogeneity_notes, say_heterogeneity, say_posterior
 from bayesmeta.plots.forest_weights import Weights, not_as_reported, weigh
@@ -60,6 +61,12 @@ def forest_lines(
     content = _Content(result=result, layout=layout, weights=weigh(result), columns=columns)
     lines = (*_study_block(content, groups), *_pooled_block(content), *_notes(content, groups))
     return _line_up(lines, layout.to)
+
+
+@once
+def whole_lines(result: CrossCheck) -> tuple[Line, ...]:
+    """Give the lines of the plain layout, which the plot and the table of a page share."""
+    return forest_lines(result, LAYOUTS["bayesmeta"])
 
 
 def _line_up(lines: Sequence[Line], to: str) -> tuple[Line, ...]:

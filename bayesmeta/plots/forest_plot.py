@@ -14,7 +14,7 @@ from bayesmeta.plots.forest_foot import draw_foot, foot_height
 from bayesmeta.plots.forest_groups import split_groups
 from bayesmeta.plots.forest_layouts import LAYOUTS, Layout, LayoutName
 from bayesmeta.plots.forest_line import Line
-from bayesmeta.plots.forest_lines import forest_lines
+from bayesmeta.plots.forest_lines import forest_lines, whole_lines
 from bayesmeta.plots.intervals import Mark, choose_limits, draw_arrows, draw_bars, draw_diamond
 from bayesmeta.plots.style import BLUE, GREY, INK
 from bayesmeta.plots.texts import font_families
@@ -99,7 +99,9 @@ def forest(
     names = () if effects is None else effects.study
     extra = extra_columns(result.studies, names, columns) if columns else ()
     parts = () if groups is None else split_groups(result, groups)
-    lines, notes = _split_notes(forest_lines(result, form, extra=extra, groups=parts))
+    whole = layout == "bayesmeta" and not extra and not parts
+    drawn = whole_lines(result) if whole else forest_lines(result, form, extra=extra, groups=parts)
+    lines, notes = _split_notes(drawn)
     null = _no_effect(result)
     at = null if reference is None else _reference(result, reference)
     size = 9.0 if len(lines) < 40 else 7.5

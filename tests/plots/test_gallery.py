@@ -62,7 +62,7 @@ def test_a_new_plot_is_one_file_and_appears(gallery, new_plot):
     assert "dots" in names(gallery)
     section = next(one for one in gallery.sections() if "## `dots`" in one)
     assert "Draw nothing at all." in section
-    assert section.endswith("import bayesmeta as bm\nax = bm.plots.dots()\nax.figure\n```\n")
+    assert section.endswith("import bayesmeta as bm\nax = bm.plots.dots()\n```\n")
 
 
 def test_a_plot_without_an_example_is_told(gallery, new_plot):
@@ -71,8 +71,9 @@ def test_a_plot_without_an_example_is_told(gallery, new_plot):
         list(gallery.sections())
 
 
-def test_a_figure_of_several_axes_is_shown_too(gallery):
-    assert gallery.example_of("why_they_differ").endswith("\nabove.figure\n")
+def test_an_example_ends_where_the_picture_is_drawn(gallery):
+    last = gallery.example_of("why_they_differ").splitlines()[-1]
+    assert "bm.plots.why_they_differ(" in last
 
 
 def test_the_page_is_written_once(gallery, tmp_path):

@@ -6,8 +6,7 @@ import pandas as pd
 from bayesmeta.checks.bridge import Bridge
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.digits import NONE
-from bayesmeta.plots.forest_layouts import LAYOUTS
-from bayesmeta.plots.forest_lines import forest_lines
+from bayesmeta.plots.forest_lines import whole_lines
 from bayesmeta.published.row import PublishedRow
 from bayesmeta.report.bridge_table import bridge_caption, bridge_cells, bridge_columns
 from bayesmeta.report.crosscheck_table import (
@@ -124,7 +123,7 @@ def bridge_page_table(bridge: Bridge) -> Table:
 
 def forest_page_table(result: CrossCheck) -> Table:
     """Give the numbers of the forest plot, line by line."""
-    lines = forest_lines(result, LAYOUTS["bayesmeta"])
+    lines = whole_lines(result)
     heads = [line for line in lines if line.kind == "head"]
     of_studies = {key: " ".join(text.split()) for key, text in heads[0].cells.items()}
     keys = [key for key in of_studies if key != "second"]
