@@ -63,6 +63,9 @@ class Certificate:
     versions: Mapping[str, str]
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<Certificate: {self.sentence}>"
+
     @property
     def failures(self) -> tuple[str, ...]:
         """Why nothing is certified; empty where it is."""

@@ -13,11 +13,12 @@ from bayesmeta.inference.quantiles import (
     find_interval,
     solve_about_normal,
 )
+from bayesmeta.inference.shown import Shown
 from bayesmeta.scales import FloatArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Blend:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Blend(Shown):
     """A mixture of distributions of one parameter, each with a density.
 
     Attributes
@@ -72,8 +73,8 @@ class Blend:
         return find_interval(self, level, kind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WithAtom:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class WithAtom(Shown):
     """A distribution that is one value with probability `share`, and `rest` otherwise.
 
     Attributes

@@ -14,6 +14,7 @@ from bayesmeta.inference.quantiles import (
     find_interval,
     solve_about_normal,
 )
+from bayesmeta.inference.shown import Shown
 from bayesmeta.scales import FloatArray
 
 type Curve = Callable[[FloatArray], FloatArray]
@@ -23,8 +24,8 @@ _TAIL = np.array([1e-13, 1e-11, 1e-9, 1e-7, 1e-5, 1e-4, 1e-3, 0.01, 0.04, 0.1, 0
 _KNOTS = np.concatenate([_TAIL, [0.5], 1 - _TAIL[::-1]])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Mapped:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Mapped(Shown):
     """Value h(X, b): X a parameter, h increasing in X, and b averaged over nodes.
 
     Attributes

@@ -19,6 +19,7 @@ from bayesmeta.inference.quantiles import (
     find_interval,
     solve_about_normal,
 )
+from bayesmeta.inference.shown import Shown
 from bayesmeta.scales import FloatArray
 
 
@@ -56,8 +57,8 @@ class Marginal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NormalMixture:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class NormalMixture(Shown):
     """A finite mixture of normals: exact marginals of the Gaussian family.
 
     Attributes
@@ -201,8 +202,8 @@ class Part(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Mixture:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Mixture(Shown):
     """A mixture of marginals of one parameter; the weights are in the parts."""
 
     parts: Sequence["Part"]
@@ -237,8 +238,8 @@ class Mixture:
         return find_interval(self, level, kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Undefined:
+@dataclass(frozen=True, slots=True, repr=False)
+class Undefined(Shown):
     """What a model does not have, such as tau of unrelated effects: nan throughout."""
 
     @property
@@ -272,8 +273,8 @@ class Undefined:
         return np.full(2, np.nan)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Empirical:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Empirical(Shown):
     """A sample of a posterior.
 
     Attributes

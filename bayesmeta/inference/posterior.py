@@ -18,6 +18,7 @@ from bayesmeta.inference.probability import (
     to_analysis,
 )
 from bayesmeta.inference.quantiles import IntervalKind
+from bayesmeta.inference.shown import say_numbers
 from bayesmeta.model import BoundModel
 from bayesmeta.priors import Prior
 from bayesmeta.scales import FloatArray
@@ -153,6 +154,12 @@ class Posterior:
     joint: Joint
     notes: tuple[str, ...] = ()
     outlier_probability: FloatArray | None = None
+
+    def __repr__(self) -> str:
+        k, unit = len(self.bound.studies), self.bound.measure.analysis_label
+        of = f"{self.engine}, {unit}, {k} stud{'y' if k == 1 else 'ies'}"
+        told = "".join(f"\n {name}: {say_numbers(one)}" for name, one in self.marginals.items())
+        return f"<Posterior: {of}, {'ok' if self.ok else 'not ok'}{told}>"
 
     @property
     def ok(self) -> bool:

@@ -17,11 +17,12 @@ from bayesmeta.inference.quantiles import (
     spread,
 )
 from bayesmeta.inference.rough import MuMap
+from bayesmeta.inference.shown import Shown
 from bayesmeta.scales import FloatArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SincDensity:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class SincDensity(Shown):
     """A density known by its masses at even nodes of a mapped line, exact between them.
 
     Between nodes the density is the sinc interpolant, whose integral is the sine integral: it

@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 _LEGENDRE = np.polynomial.legendre.leggauss(48)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class StudyEffects:
     """Marginals of the true study effects, shape (study,); computed when first asked for.
 
@@ -46,6 +46,9 @@ class StudyEffects:
     surface: Surface
     tol: float
     _found: list[SincDensity | NormalMixture] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<StudyEffects: {self.surface.log_likelihood.shape[-1]} studies>"
 
     @property
     def density(self) -> SincDensity | NormalMixture:
