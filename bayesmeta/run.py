@@ -291,6 +291,7 @@ def _write_report(
         spec=spec.read_text(encoding="utf-8"),
         rule=comparison.rule,
         software=comparison.software,
+        reasons=comparison.reasons,
         forests=forests,
     )
     write_report(report, beside)

@@ -1,5 +1,6 @@
 """One comparison: data, arms, models, outcomes and choices, as objects."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import cast
@@ -87,6 +88,8 @@ class Comparison:
         Settings of NUTS.
     reading : Reading
         What the reader of the data is told.
+    reasons : mapping of str to str
+        Why the priors "effect", "heterogeneity" and "baseline" are what they are; for the report.
 
     Raises
     ------
@@ -108,6 +111,7 @@ class Comparison:
     tau2_interval: Tau2IntervalMethod = "q-profile"
     sampling: Sampling = Sampling()
     reading: Reading = field(default_factory=Reading)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for models in (self.models, *(outcome.models for outcome in self.outcomes)):

@@ -23,9 +23,11 @@ from bayesmeta.comparison.reference import read_reference
 from bayesmeta.comparison.section import Section, as_problem
 from bayesmeta.errors import ComparisonError, ModelError, Problem, StudyTableError
 from bayesmeta.inference.sampler import SamplerName
+from bayesmeta.model import Model
 from bayesmeta.studies import StudyTable, available
 from bayesmeta.studies.refusal import did_you_mean
 
+REASONS = ("effect", "heterogeneity", "baseline")  # priors that may have one
 RECORD = "record"  # what a run writes about itself into its copy of the file; never read back
 
 
@@ -91,6 +93,10 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
     reference = read_reference(file.section("reference", required=False))
     sampling = _read_sampling(file.section("sampling", required=False))
     reading = read_reading(file.section("reading", required=False))
+    reasons = _read_reasons(
+        file.section("reasons", required=False),
+        (*models, *(one for outcome in outcomes for one in outcome.models)),
+    )
     file.take(RECORD, dict, "...", required=False)
     file.close()
     if file.problems or title is None or data is None:
@@ -104,8 +110,23 @@ def _read_file(file: Section, path: Path) -> Comparison | None:
         outcomes=outcomes,
         sampling=sampling,
         reading=reading,
+        reasons=reasons,
         **reference,
     )
+
+
+def _read_reasons(section: Section | None, models: tuple[Model, ...]) -> dict[str, str]:
+    """Read why the priors are what they are."""
+    if section is None:
+        return {}
+    example = "the half-normal(0.5) of Roever et al. (2021)"
+    texts = {key: section.text(key, example, required=False) for key in REASONS}
+    if texts["baseline"] is not None and not any(
+        hasattr(model.likelihood, "baseline") for model in models
+    ):
+        section.fault("baseline", "no likelihood has a baseline", "Remove it.")
+    section.close()
+    return {key: text for key, text in texts.items() if text is not None}
 
 
 def _read_data(section: Section, path: Path, *, required: bool = True) -> str | Path | None:

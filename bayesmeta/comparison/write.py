@@ -59,6 +59,7 @@ def _as_toml(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "reading": _reading_as_toml(comparison.reading),
         "model": _models_as_toml(comparison.models),
         "reference": _given({key: getattr(comparison, key) for key in REFERENCE}),
+        "reasons": dict(comparison.reasons) or None,
         "sampling": asdict(comparison.sampling),
         "outcome": [_outcome_as_toml(outcome, folder) for outcome in comparison.outcomes],
     }

@@ -4,7 +4,7 @@ Items follow Kruschke (2021), Nature Human Behaviour 5:1282-1291, table 1, and P
 BMJ 372:n71, in words of our own. What only authors know is not here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bayesmeta.checks.crosscheck import CrossCheck
 from bayesmeta.inference.posterior import Diagnostics
@@ -20,16 +20,16 @@ _AUTHORS = (
 )
 
 
-def barg_table(results: Sequence[CrossCheck]) -> Table:
+def barg_table(results: Sequence[CrossCheck], reasons: Mapping[str, str]) -> Table:
     """Fill in the items of the Bayesian Analysis Reporting Guidelines that follow from the run."""
     sampled = _runs(results)
     priors = dict.fromkeys(
         text
         for result in results
         for one in result.models
-        for text in explain_priors(one.model, result.measure).values()
+        for text in explain_priors(one.model, result.measure, reasons).values()
     )
-    reasons = [text for text in priors if NOT_RECORDED in text]
+    without = [text for text in priors if NOT_RECORDED in text]
     errors = [
         row.numerical_error
         for result in results
@@ -56,16 +56,15 @@ def barg_table(results: Sequence[CrossCheck]) -> Table:
         ("5", "sensitivity", _sensitivity(results)),
         ("6", "reproduction", "the TOML at the end of this page, the versions and the seeds in it"),
     )
-    open_reason = (f"{len(reasons)} prior without a recorded reason: 1C is not complete.",) \
-        if len(reasons) == 1 else (f"{len(reasons)} priors without a recorded reason: 1C is not "
-                                   "complete.",)  # fmt: skip
+    count = f"{len(without)} prior{'' if len(without) == 1 else 's'}"
+    open_reason = f"{count} without a recorded reason: 1C is not complete."
     return Table(
         name="barg",
         caption="BARG (Kruschke 2021): items that the software can fill in",
         columns=("item", "asks for", "filled in"),
         rows=rows,
         text_columns=(1, 2),
-        notes=(*(open_reason if reasons else ()), _AUTHORS),
+        notes=((open_reason, _AUTHORS) if without else (_AUTHORS,)),
     )
 
 

@@ -1,9 +1,10 @@
 """The methods paragraph that a paper needs, written from what was done."""
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from types import MappingProxyType
 
 from bayesmeta.checks.agreement import LIMIT
 from bayesmeta.checks.crosscheck import CrossCheck
@@ -39,7 +40,11 @@ class Methods:
 
 
 def write_methods(
-    results: Sequence[CrossCheck], *, rule: str | None = None, software: str = "metafor"
+    results: Sequence[CrossCheck],
+    *,
+    rule: str | None = None,
+    software: str = "metafor",
+    reasons: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Methods, ...]:
     """Write one paragraph for all outcomes that were analysed alike.
 
@@ -51,6 +56,8 @@ def write_methods(
         By which the publication chose its model.
     software : str
         Whose methods "random" and "fixed" mean.
+    reasons : mapping of str to str
+        Why the priors "effect", "heterogeneity" and "baseline" are what they are, where told.
     """
     alike: dict[tuple[object, ...], list[CrossCheck]] = {}
     for result in results:
@@ -60,13 +67,15 @@ def write_methods(
     return tuple(
         Methods(
             outcomes=tuple(result.outcome for result in group),
-            text=" ".join(_sentences(group, rule, software)),
+            text=" ".join(_sentences(group, rule, software, reasons)),
         )
         for group in alike.values()
     )
 
 
-def _sentences(group: Sequence[CrossCheck], rule: str | None, software: str) -> Iterator[str]:
+def _sentences(
+    group: Sequence[CrossCheck], rule: str | None, software: str, reasons: Mapping[str, str]
+) -> Iterator[str]:
     first = group[0]
     measure, model = first.measure, first.models[0].model
     arms = f" of {first.arms[0]} against {first.arms[1]}" if first.arms else ""
@@ -94,7 +103,7 @@ def _sentences(group: Sequence[CrossCheck], rule: str | None, software: str) -> 
         yield f"{_CORRECTIONS[model.correction]}."
     told: dict[str, None] = {}
     for one in first.models:
-        told |= dict.fromkeys(explain_priors(one.model, measure).values())
+        told |= dict.fromkeys(explain_priors(one.model, measure, reasons).values())
     yield f"Priors: {'. '.join(told)}."
     yield from _of_computation(group)
     yield from _of_reference(first, rule, software)

@@ -1,7 +1,7 @@
 """The page of a comparison: what the template is filled with."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -49,6 +49,8 @@ class Report:
         By which the publication chose its model.
     software : {"metafor", "RevMan 5"}
         Whose methods "random" and "fixed" mean.
+    reasons : mapping of str to str
+        Why the priors "effect", "heterogeneity" and "baseline" are what they are, where told.
     forests : tuple of Axes
         The forest plots of the outcomes, where they are drawn already.
     """
@@ -59,6 +61,7 @@ class Report:
     spec: str
     rule: str | None = None
     software: Software = "metafor"
+    reasons: Mapping[str, str] = field(default_factory=dict)
     forests: tuple["Axes", ...] = ()
 
 
@@ -138,10 +141,12 @@ def make_page(report: Report) -> Page:
             _make_outcome(report, result, f"outcome-{i + 1}", *report.forests[i : i + 1])
             for i, result in enumerate(report.results)
         ),
-        methods=write_methods(report.results, rule=report.rule, software=report.software),
+        methods=write_methods(
+            report.results, rule=report.rule, software=report.software, reasons=report.reasons
+        ),
         audit=_audit_table(report.audit),
         audit_told=_say_audit(report.audit),
-        checklists=(barg_table(report.results), prisma_table(report.results)),
+        checklists=(barg_table(report.results, report.reasons), prisma_table(report.results)),
         spec=report.spec,
         version=version("bayesmeta"),
     )

@@ -1,5 +1,8 @@
 """Priors in words: what they hold to be likely, and where they come from."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from bayesmeta.effects import Measure
@@ -13,8 +16,17 @@ SOURCES = {
 NOT_RECORDED = "no reason is recorded: the authors state why it was chosen"
 
 
-def explain_priors(model: Model, measure: Measure) -> dict[str, str]:
-    """Say of each prior of a model what it means, and its source where that is known.
+def explain_priors(
+    model: Model, measure: Measure, reasons: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Say of each prior of a model what it means, and its reason or source where that is known.
+
+    Parameters
+    ----------
+    model : Model
+    measure : Measure
+    reasons : mapping of str to str
+        Reasons for "effect", "heterogeneity" and "baseline", where they are told.
 
     Returns
     -------
@@ -30,15 +42,30 @@ def explain_priors(model: Model, measure: Measure) -> dict[str, str]:
     >>> explain_priors(model, get_measure("OR"))["effect"].split(";")[0]
     'mu ~ normal(0, 2.82): 95% of it between 0.00398 and 251 as OR'
     """
-    told = {
+    meaning = {
         "effect": _explain_effect(model.effect, measure),
-        "heterogeneity": _explain_heterogeneity(model.heterogeneity, measure),
+        "heterogeneity": _explain_heterogeneity(model.heterogeneity),
+    }
+    priors = {"effect": model.effect, "heterogeneity": model.heterogeneity}
+    default = {
+        "effect": measure.default_effect_prior,
+        "heterogeneity": measure.default_heterogeneity_prior,
     }
     baseline = getattr(model.likelihood, "baseline", None)
     if baseline is not None:
+        priors["baseline"] = baseline
         scale = " (log odds)" if str(model.likelihood) == "binomial" else ""
-        told["baseline"] = _explain_baseline(baseline, scale)
-    return told
+        meaning["baseline"] = _explain_baseline(baseline, scale)
+    for name, prior in priors.items():
+        if name in reasons:
+            meaning[name] += f"; reason: {reasons[name].strip().rstrip('.')}"
+        elif isinstance(prior, Fixed | Flat):
+            continue  # what it means has been said
+        elif str(prior) == default.get(name):
+            meaning[name] += f"; source: {SOURCES[name]}"
+        else:
+            meaning[name] += f"; {NOT_RECORDED}"
+    return meaning
 
 
 def _explain_effect(prior: Prior, measure: Measure) -> str:
@@ -47,21 +74,17 @@ def _explain_effect(prior: Prior, measure: Measure) -> str:
     if isinstance(prior, Fixed):
         return f"mu = {prior.value:g}, set and not estimated"
     low, high = measure.scale.to_natural(prior.quantile(np.array([0.025, 0.975]))).tolist()
-    default = str(prior) == measure.default_effect_prior
-    reason = f"source: {SOURCES['effect']}" if default else NOT_RECORDED
-    return f"mu ~ {prior}: 95% of it between {low:.3g} and {high:.3g} as {measure.name}; {reason}"
+    return f"mu ~ {prior}: 95% of it between {low:.3g} and {high:.3g} as {measure.name}"
 
 
-def _explain_heterogeneity(prior: Prior, measure: Measure) -> str:
+def _explain_heterogeneity(prior: Prior) -> str:
     if isinstance(prior, Flat):
         return "tau ~ flat on tau >= 0 (improper)"
     if isinstance(prior, Fixed):
         common = " (a common effect)" if prior.value == 0 else ""
         return f"tau = {prior.value:g}{common}, set and not estimated"
     middle, high = prior.quantile(np.array([0.5, 0.975])).tolist()
-    default = str(prior) == measure.default_heterogeneity_prior
-    reason = f"source: {SOURCES['heterogeneity']}" if default else NOT_RECORDED
-    return f"tau ~ {prior}: median {middle:.2g}, 97.5% quantile {high:.2g}; {reason}"
+    return f"tau ~ {prior}: median {middle:.2g}, 97.5% quantile {high:.2g}"
 
 
 def _explain_baseline(prior: Prior, scale: str) -> str:
@@ -69,4 +92,4 @@ def _explain_baseline(prior: Prior, scale: str) -> str:
         return f"baseline of each study ~ {prior}"
     low, high = prior.quantile(np.array([0.025, 0.975])).tolist()
     between = f"95% of it between {low:.3g} and {high:.3g}{scale}"
-    return f"baseline of each study ~ {prior}: {between}; {NOT_RECORDED}"
+    return f"baseline of each study ~ {prior}: {between}"
