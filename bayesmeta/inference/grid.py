@@ -14,6 +14,7 @@ import numpy as np
 from bayesmeta.errors import AccuracyError, NotExactError
 from bayesmeta.inference.bounded import CutKernels, CutMixture, cut_kernels, cut_moments, cut_nodes
 from bayesmeta.inference.grid_draws import GridJoint
+from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.kernels import (
     BoolArray,
     Kernel,
@@ -35,6 +36,7 @@ from bayesmeta.inference.quadrature import cut_off, nyquist
 from bayesmeta.inference.replan import foresee_nodes, move_ranges, refine
 from bayesmeta.inference.rough import take_rows
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.inference.tables import IndexArray
 from bayesmeta.inference.threads import on_one_blas_thread
@@ -48,6 +50,8 @@ _MOST_HALVED = 3  # times that the spacing of the studies' own nodes may be halv
 _MOST_STALLED = 4  # refinements in a row that hardly help; rows of little mass may be narrow
 _DEEPEST = 9.0  # log units that the plane may be cut deeper than usual
 _AMPLIFIED = 30  # times a spectrum, about: the error of a quantile
+_CHECKED = ((10, 5), (20, 8))  # values of tau and nodes of mu at which sums are done again
+_CLEAR = 1e-9  # error at the first of them that needs no look at the others
 _PROBS = np.array([0.025, 0.5, 0.975])
 
 
@@ -73,11 +77,13 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     _require_supported(bound)
     tails = find_tail_order(bound)
     plane = first_plane(bound, tails)
-    error, foreseen, stalled, integral = np.inf, np.inf, 0, None
+    error, foreseen, stalled = np.inf, np.inf, 0
+    integral: StudyIntegral | Mixed | None = None
+    surface: Surface | None = None
     deeper, halved, of_rest, measured = 0.0, 0, np.inf, 0
     most_nodes = max(_MOST_NODES, _MOST_SUMS / len(bound.studies))
     for _ in range(40):
-        surface = evaluate_plane(bound, plane, integral)
+        surface = evaluate_plane(bound, plane, integral, surface)
         integral = surface.integral
         moved = move_ranges(surface, tails, deeper=deeper)
         if moved is not None:
@@ -99,6 +105,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
         if (rough or (stalled and not halved)) and halved < _MOST_HALVED:
             # where sums go over into other sums their errors are jumps, which no nodes resolve
             integral, of_rest = integral.refine(*surface.pairs), rest or of_rest
+            surface = None
             halved, stalled = halved + 1, 0
             continue
         if cut > tol / 3 and deeper < _DEEPEST:
@@ -295,15 +302,19 @@ def _measure_error(
     amplify = 1.0
     for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
         if isinstance(marginal, SincDensity):
-            q = marginal.quantile(_PROBS)
+            q = marginal.quantile(_PROBS, close=0.01)  # about: it is a factor
             scale = q if relative else (q[2] - q[0]) / 4
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
     errors = [max(error, amplify * spectrum)
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
-    check = _choose_pairs(mass)
-    tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
-    weight = _weigh_errors(mass, plane, tails, amplify)[check]
-    inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
+    tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)
+    weight, inside = _weigh_errors(mass, plane, tails, amplify), 0.0
+    for rows, nodes in _CHECKED:
+        at = _choose_pairs(mass, rows, nodes)
+        pairs = plane.mu.reshape(-1)[at], tau[at]
+        inside = max(inside, surface.integral.error(*pairs, weight[at], surface.total[at]))
+        if inside < _CLEAR:
+            break
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
     cut = _cut_off(mass, plane, tails, amplify)
@@ -331,14 +342,15 @@ def _weigh_errors(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: flo
     return np.minimum(out, 1.0)
 
 
-def _choose_pairs(mass: FloatArray) -> IndexArray:
-    """Nodes that matter, at some 20 values of tau and 5 of mu each: indices of (tau * mu,)."""
+def _choose_pairs(mass: FloatArray, values: int, nodes: int) -> IndexArray:
+    """Nodes that matter, at most `nodes` of mu at each of `values` of tau, of (tau * mu,)."""
     heavy = mass > 1e-9 * mass.max()
     rows = np.flatnonzero(heavy.any(axis=1))
     chosen: list[IndexArray] = []
-    for row in rows[:: max(1, len(rows) // 20)]:
-        nodes = np.flatnonzero(heavy[row])
-        chosen.append(row * mass.shape[1] + nodes[len(chosen) % 3 :: max(1, len(nodes) // 5)])
+    for row in rows[:: -(-len(rows) // values)]:
+        inside = np.flatnonzero(heavy[row])
+        step = -(-len(inside) // nodes)
+        chosen.append(row * mass.shape[1] + inside[len(chosen) % 3 % step :: step])
     return np.concatenate(chosen)
 
 

@@ -35,6 +35,7 @@ from bayesmeta.inference.sums import (
     sum_about_peak,
     sum_all_nodes,
     sum_nodes,
+    sum_quadratic,
 )
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables, extend, tabulate
 from bayesmeta.model import BoundModel
@@ -156,12 +157,14 @@ class StudyIntegral:
         log_l = np.full((len(mu), len(tables.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
         done = np.zeros(log_l.shape, dtype=bool)
-        if self._shares_nodes and not halved:
-            counts = hasattr(self.bound.data, "events_treated")
+        counts = hasattr(self.bound.data, "events_treated")
+        if self._shares_nodes and not halved and not (check and counts):
             nodes = share_nodes(
                 tables, mu, tau, lopsided=self._lopsided, counts=counts, check=check
             )
             done |= sum_shared(tables, mu, nodes, log_l, leak)
+        if not (check or halved):
+            sum_quadratic(tables, mu, tau, log_l, leak, done)
         done |= sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
         if hasattr(self.bound.model.likelihood, "tail_orders"):
             far = find_far(tables, mu, tau)

@@ -11,7 +11,7 @@ from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import LOWEST_CHECKED, SinhMap, SupportMap, find_range
 from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_break, near_of_mu
 from bayesmeta.inference.spread import Mixed, build_integral
-from bayesmeta.inference.tables import BoolArray, Tables
+from bayesmeta.inference.tables import BoolArray, IndexArray, Tables
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.priors import Fixed
 from bayesmeta.random_effects import TruncatedRandomEffects
@@ -26,6 +26,8 @@ _SMOOTH = 1e-10  # accepted spectrum of that approximation at the nodes' highest
 DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
 LINE_DROP = 31.0  # the same for the line of tau, whose tails are longer
 _LEAK = 1e-11  # posterior mass that the ends of the tables may cost
+_REACHED = 1e-15  # share of a row's mass lost there that leaves the row as it is for longer tables
+_ROUNDED = 1e-13  # of a step or range: by how much nodes of rows that are the same may differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,8 +109,10 @@ class Surface:
         Log posterior mass of each node, normalised.
     log_evidence : float
         Log marginal likelihood.
+    lost : (tau, study, 2)
+        Share of the mass of each row, a node of tau, that the tables' ends may have cost.
     leak : float
-        Posterior mass that the tables' ends may have cost.
+        Posterior mass that they may have cost in all.
     """
 
     plane: Plane
@@ -117,6 +121,7 @@ class Surface:
     total: FloatArray
     log_mass: FloatArray
     log_evidence: float
+    lost: FloatArray
     leak: float
 
     @property
@@ -241,44 +246,91 @@ def _lay_line(
 
 
 def evaluate_plane(
-    bound: BoundModel, plane: Plane, integral: StudyIntegral | Mixed | None = None
+    bound: BoundModel,
+    plane: Plane,
+    integral: StudyIntegral | Mixed | None = None,
+    last: Surface | None = None,
 ) -> Surface:
     """Evaluate the posterior at the nodes of a plane, with tables that are long enough for it.
 
-    Those of an earlier plane, `integral`, are taken again; they grow where they must.
+    Those of an earlier plane, `integral`, are taken again; they grow where they must. Rows (nodes
+    of tau) that the surface `last`, of these tables, has too are not summed again.
     """
-    mu, tau = plane.mu, plane.tau
-    flat = mu.reshape(-1), np.broadcast_to(tau[:, None], mu.shape).reshape(-1)
-    log_prior = np.log(plane.x_step)[:, None] + np.zeros_like(mu)
-    if plane.of_mu is not None:
-        log_prior = log_prior + bound.model.effect.logpdf(mu) + plane.of_mu.log_slope(plane.x)
-    if plane.of_tau is not None:
-        of_tau = bound.model.heterogeneity.logpdf(tau) + plane.of_tau.log_slope(plane.v)
-        log_prior = log_prior + (of_tau + np.log(plane.v_step))[:, None]
-    form = bound.model.random_effects
-    if isinstance(form, TruncatedRandomEffects):  # every study's normal is normalised
-        log_prior = log_prior - len(bound.studies) * form.log_inside(mu, tau[:, None])
-    integral = integral or build_integral(bound, *flat)
+    mu, tau, log_prior = plane.mu, plane.tau, _log_prior(bound, plane)
+    if integral is None:  # the ends of the rows say how far the tables must reach
+        cut = isinstance(bound.model.random_effects, TruncatedRandomEffects)
+        ends = mu if cut else mu[:, [0, -1]]
+        integral = build_integral(bound, ends.reshape(-1), np.repeat(tau, ends.shape[1]))
+    log_l = np.empty((*mu.shape, len(bound.studies)))
+    total, lost = np.empty(mu.shape), np.empty((len(tau), log_l.shape[2], 2))
+    stale: BoolArray = np.ones(len(tau), dtype=bool)
+    if last is not None and last.plane.n_mu == plane.n_mu:
+        row, same = _match_rows(plane, last.plane)
+        shape = (last.plane.n_tau, plane.n_mu)
+        log_l[same] = last.log_likelihood.reshape(*shape, -1)[row[same]]
+        total[same], lost[same] = last.total.reshape(shape)[row[same]], last.lost[row[same]]
+        stale = ~same
     for _ in range(20):
-        sums = integral.sum(*flat)
-        log_mass = log_prior + sums.total.reshape(mu.shape)
+        rows = np.flatnonzero(stale)
+        if len(rows):
+            sums = integral.sum(mu[rows].reshape(-1), np.repeat(tau[rows], mu.shape[1]))
+            log_l[rows] = sums.log_likelihood.reshape(-1, *log_l.shape[1:])
+            total[rows] = sums.total.reshape(-1, mu.shape[1])
+            leaks = sums.leak.reshape(len(rows), mu.shape[1], -1)
+            share = _share_out(log_prior[rows] + total[rows])
+            lost[rows] = (share[:, None] @ leaks).reshape(len(rows), -1, 2)
+        log_mass = log_prior + total
         top = log_mass.max()
         evidence = float(top + np.log(np.exp(log_mass - top).sum()))
-        leak = np.einsum("p,pse->se", np.exp(log_mass - evidence).reshape(-1), sums.leak)
+        leak = np.tensordot(np.exp(log_mass - evidence).sum(axis=1), lost, 1)
         if leak.sum() < _LEAK:
             return Surface(
                 plane=plane,
                 integral=integral,
-                log_likelihood=sums.log_likelihood,
-                total=sums.total,
+                log_likelihood=log_l.reshape(mu.size, -1),
+                total=total.reshape(-1),
                 log_mass=log_mass - evidence,
                 log_evidence=evidence,
+                lost=lost,
                 leak=float(leak.sum()),
             )
         short = leak > _LEAK / leak.size
         _require_longer(integral, short)
         integral = integral.extend(short)
+        stale = lost.sum(axis=(1, 2)) > _REACHED
     raise AccuracyError("The tables of the study likelihoods do not reach far enough")
+
+
+def _log_prior(bound: BoundModel, plane: Plane) -> FloatArray:
+    """Log prior mass of the nodes of a plane, (tau, mu)."""
+    mu, tau = plane.mu, plane.tau
+    out = np.log(plane.x_step)[:, None] + np.zeros_like(mu)
+    if plane.of_mu is not None:
+        out = out + bound.model.effect.logpdf(mu) + plane.of_mu.log_slope(plane.x)
+    if plane.of_tau is not None:
+        of_tau = bound.model.heterogeneity.logpdf(tau) + plane.of_tau.log_slope(plane.v)
+        out = out + (of_tau + np.log(plane.v_step))[:, None]
+    form = bound.model.random_effects
+    if isinstance(form, TruncatedRandomEffects):  # every study's normal is normalised
+        out = out - len(bound.studies) * form.log_inside(mu, tau[:, None])
+    return out
+
+
+def _share_out(log_mass: FloatArray) -> FloatArray:
+    """Shares of each row's mass at its nodes, (tau, mu); none where it has no mass."""
+    top = log_mass.max(axis=1, keepdims=True)
+    share = np.exp(log_mass - np.where(np.isfinite(top), top, 0.0))
+    out: FloatArray = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300)
+    return out
+
+
+def _match_rows(plane: Plane, last: Plane) -> tuple[IndexArray, BoolArray]:
+    """Find the nearest row of a plane with as many nodes of mu, and where it is the same (tau,)."""
+    v_step = max(plane.v_step, 1e-300)
+    row = np.clip(np.rint((plane.v - last.v_low) / v_step), 0, last.n_tau - 1).astype(np.intp)
+    mu, old = plane.mu, last.mu[row]
+    moved = np.abs(mu - old).max(axis=1) > _ROUNDED * (old.max(axis=1) - old.min(axis=1))
+    return row, ~moved & (np.abs(plane.v - last.v[row]) <= _ROUNDED * v_step)
 
 
 def _require_longer(integral: StudyIntegral | Mixed, short: BoolArray) -> None:

@@ -49,9 +49,23 @@ def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> P
     moved = replace(plane, x_low=x_low, x_high=x_high)
     if same_v:
         return moved
-    steps = (v_high[0] - v_low[0]) / plane.v_step  # as far apart as they were
-    n_tau = 1 + 2 * max(int(np.ceil(steps / 2)), LEAST_TAU // 2)
-    return _move_line(moved, float(v_low[0]), float(v_high[0]), n_tau)
+    return _move_line(moved, *_keep_lattice(plane, float(v_low[0]), float(v_high[0])))
+
+
+def _keep_lattice(plane: Plane, v_low: float, v_high: float) -> tuple[float, float, int]:
+    """Give ends of the line of tau, no nearer than these, and nodes, an odd number, as far apart.
+
+    Nodes stay where they were, but for lines that would have too few of them or go too far.
+    """
+    step = plane.v_step
+    first = int(np.floor((v_low - plane.v_low) / step + 1e-6))
+    last = int(np.ceil((v_high - plane.v_low) / step - 1e-6))
+    last += (last - first) % 2
+    low, high = plane.v_low + first * step, plane.v_low + last * step
+    least, _, most = plane.of_tau.scan if plane.of_tau is not None else (low, low, high)
+    if last - first >= LEAST_TAU - 1 and low >= least and high <= most:
+        return low, high, last - first + 1
+    return v_low, v_high, 1 + 2 * max(int(np.ceil((v_high - v_low) / step / 2)), LEAST_TAU // 2)
 
 
 def fit_range(

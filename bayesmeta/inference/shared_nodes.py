@@ -25,7 +25,7 @@ _COARSER = 2  # factors of 2 between steps, from which studies have their own no
 # times of one term over that of a sum over a table's nodes (interpolations serve several rows):
 _INTERPOLATED, _EXPONENTIAL, _PRODUCT = 2.0, 1.2, 0.1
 _ALONE = 9.0  # of an interpolation that serves one row
-_LOOK, _ROW = 12.0, 2000.0  # of one look at how coarse nodes are; of one row, whatever its size
+_LOOK, _ROW = 36.0, 2000.0  # of one look at how coarse nodes are, and such; of one row
 _ABOUT_PEAK, _ABOUT_MU = 400.0, 120.0  # of one Gauss-Hermite sum
 
 

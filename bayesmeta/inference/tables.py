@@ -15,6 +15,7 @@ from bayesmeta.model import BoundModel
 from bayesmeta.scales import FloatArray
 
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
+_WIDER, _AT = 0.17, 2e-10  # the step at that allowed error of one table, which is less often met
 _FINEST = 9  # times that the step may be reduced by the factor 0.7
 _ERROR = 3e-9  # largest error of the splines, summed over studies
 _ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
@@ -101,17 +102,24 @@ class Tables:
             f *= u
         f += c[..., 0]
         if beyond.any():
-            f += beyond * _derivatives(c, u)[0]
+            f += beyond * _derivatives(c, u)[1]
         return f, beyond
 
     def slopes(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """First and second derivatives of log g in theta."""
+        return self.expand(theta, study)[1:3]
+
+    def expand(
+        self, theta: FloatArray, study: IndexArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Log g, its first and second derivatives in theta, and steps beyond the table."""
         c, u, beyond = self._locate(theta, study)
-        d1, d2 = _derivatives(c, u)
+        f, d1, d2 = _derivatives(c, u)
         if beyond.any():
+            f += beyond * d1
             d2[beyond != 0] = 0.0
         rise, bend = (d / self.step[study] for d in self.lines.take(study).slopes(theta))
-        return d1 * rise, d2 * rise**2 + d1 * bend
+        return f, d1 * rise, d2 * rise**2 + d1 * bend, beyond
 
     def sharpest(self) -> FloatArray:
         """Largest -(log g)'' of each study in theta in the middle of its intervals, (study,)."""
@@ -200,7 +208,10 @@ def _tabulate(
     if ends is not None:  # not beyond the bounds of the measure
         low, high = lines.line(ends.T)
         first, last = np.maximum(first, low), np.minimum(last, high)
-    step = (_STEP if allowed <= _ERROR else 2 * _STEP) / 2**halved
+    step = 2 * _STEP
+    if allowed <= _ERROR:  # the error is of the eighth power of the step
+        step = float(np.clip(_WIDER * (allowed / _AT) ** 0.125, _STEP, _WIDER))
+    step /= 2**halved
     error = np.inf
     for _ in range(_FINEST):
         half = int(np.ceil((last - first).max() / (2 * step)))
@@ -237,8 +248,8 @@ def _tabulate(
     )
 
 
-def _derivatives(c: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """First and second derivatives of a polynomial with coefficients c (..., 8) at u.
+def _derivatives(c: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Value and two derivatives of a polynomial with coefficients c (..., 8) at u.
 
     By repeated synthetic division, in place.
     """
@@ -251,7 +262,7 @@ def _derivatives(c: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
         f *= u
         f += c[..., power]
     half_d2 *= 2
-    return d1, half_d2
+    return f, d1, half_d2
 
 
 def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float, float]:

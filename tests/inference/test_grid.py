@@ -1,16 +1,20 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from cases import PROBS, binomial_model, counts, estimates, normal_model
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, stats
 from tolerances import EXACT
 
 import bayesmeta as bm
 from bayesmeta.errors import AccuracyError, ImproperPosteriorError, NotExactError
 from bayesmeta.inference.grid import fit_grid
+from bayesmeta.inference.plane import _match_rows, evaluate_plane, first_plane
+from bayesmeta.inference.propriety import find_tail_order
+from bayesmeta.inference.replan import _move_line
 
 BCG = bm.load("bcg")
 
@@ -166,6 +170,23 @@ def test_study_effects_of_counts_are_shrunk_and_integrate():
 
 
 @pytest.mark.slow
+def test_rows_kept_by_a_moved_plane_are_those_that_would_be_summed():
+    bound = binomial_model().bind(BCG)
+    tails = find_tail_order(bound)
+    first = evaluate_plane(bound, first_plane(bound, tails))
+    lower = first.plane.v_low - 4 * first.plane.v_step
+    longer = _move_line(first.plane, lower, first.plane.v_high, first.plane.n_tau + 4)
+    moved = replace(longer, x_low=longer.x_low - 0.5 * (np.arange(longer.n_tau) == 20))
+    row, same = _match_rows(moved, first.plane)
+    assert_array_equal(np.flatnonzero(~same), [0, 1, 2, 3, 20])
+    assert_array_equal(row[4:], np.arange(first.plane.n_tau))
+    kept = evaluate_plane(bound, moved, first.integral, first)
+    anew = evaluate_plane(bound, moved)
+    assert_allclose(kept.log_evidence, anew.log_evidence, atol=1e-10)
+    assert_allclose(kept.mass, anew.mass, atol=1e-11)
+    assert_allclose(kept.total, anew.total, atol=EXACT)
+
+
 def test_draws_follow_their_marginals():
     post = bm.fit(binomial_model(), counts((1, 20, 6, 22), (0, 15, 3, 16), (4, 30, 5, 31)))
     draws = post.joint.draw(20_000, np.random.default_rng(5))

@@ -58,6 +58,20 @@ def test_tau_zero_is_the_limit():
     assert_allclose(near, want, rtol=1e-9)
 
 
+def test_what_a_small_tau_adds_to_the_limit_is_right_too():
+    """Differences of 1e-10 to 1e-5, against Gauss-Hermite sums over log g itself."""
+    bound = binomial_model().bind(DATA["ordinary"])
+    z, weight = np.polynomial.hermite.hermgauss(20)
+    mu, tau = np.array([-1.5, -0.6, 0.3]), 2e-4 * bound.data.se.min()
+    theta = mu[:, None] + np.sqrt(2) * tau * z
+    log_g = bound.model.likelihood.log_g(bound.data, np.tile(theta.reshape(-1), (2, 1)))
+    limit = bound.model.likelihood.log_g(bound.data, np.tile(mu, (2, 1)))
+    change = np.exp(log_g.reshape(2, 3, -1) - limit[..., None]) @ weight / np.sqrt(np.pi)
+    integral = StudyIntegral.build(bound, mu, np.full(3, tau))
+    got = integral.log_likelihood(mu, np.full(3, tau)) - integral.log_likelihood(mu, np.zeros(3))
+    assert_allclose(got.T, np.log(change), atol=2e-12)
+
+
 def test_tables_grow_to_where_they_are_asked():
     bound = binomial_model().bind(DATA["zero cells"])
     short = StudyIntegral.build(bound, np.array([0.0]), np.array([0.1]))
