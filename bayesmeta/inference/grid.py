@@ -98,7 +98,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
         rough = rest > tol / 2 and rest < 0.5 * of_rest
         if (rough or (stalled and not halved)) and halved < _MOST_HALVED:
             # where sums go over into other sums their errors are jumps, which no nodes resolve
-            integral, of_rest = integral.refine(*surface.pairs), rest or of_rest
+            integral, of_rest = integral.refine(*surface.pairs), rest if rough else of_rest
             halved, stalled = halved + 1, 0
             continue
         if cut > tol / 3 and deeper < _DEEPEST:
@@ -305,7 +305,7 @@ def _measure_error(
     weight = _weigh_errors(mass, plane, tails, amplify)[check]
     inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
     eps = float(np.finfo(float).eps)
-    rounding = eps * (64 + 8 * abs(surface.log_evidence))
+    rounding = eps * (64 + abs(surface.log_evidence))  # which nodes share less than the evidence
     cut = _cut_off(mass, plane, tails, amplify)
     return errors[0], errors[1], cut, inside + surface.leak + rounding
 
