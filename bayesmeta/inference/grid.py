@@ -104,7 +104,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
         rough = rest > tol / 2 and rest < 0.5 * of_rest
         if (rough or (stalled and not halved)) and halved < _MOST_HALVED:
             # where sums go over into other sums their errors are jumps, which no nodes resolve
-            integral, of_rest = integral.refine(*surface.pairs), rest or of_rest
+            integral, of_rest = integral.refine(*surface.pairs), rest if rough else of_rest
             surface = None
             halved, stalled = halved + 1, 0
             continue
@@ -316,7 +316,7 @@ def _measure_error(
         if inside < _CLEAR:
             break
     eps = float(np.finfo(float).eps)
-    rounding = eps * (64 + 8 * abs(surface.log_evidence))
+    rounding = eps * (64 + abs(surface.log_evidence))  # which nodes share less than the evidence
     cut = _cut_off(mass, plane, tails, amplify)
     return errors[0], errors[1], cut, inside + surface.leak + rounding
 

@@ -12,6 +12,7 @@ from bayesmeta.scales import FloatArray
 
 _EDGE = 25.5  # log units below its maximum that the plane must have fallen at the ends of mu
 _LINE_EDGE = 29.0  # the same for the line of tau
+_UNSEEN = 20.0  # log units below its maximum at which a row whose end is its top has lost its peak
 
 
 def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> Plane | None:
@@ -31,6 +32,7 @@ def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> P
         x_low, x_high = fit_range(
             height, x_low, x_high, begin, end, drop=DROP + deeper, edge=_EDGE + deeper
         )
+        x_low, x_high = _find_lost(plane, height, x_low, x_high)
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
         begin, _, end = plane.of_tau.scan
@@ -66,6 +68,33 @@ def _keep_lattice(plane: Plane, v_low: float, v_high: float) -> tuple[float, flo
     if last - first >= LEAST_TAU - 1 and low >= least and high <= most:
         return low, high, last - first + 1
     return v_low, v_high, 1 + 2 * max(int(np.ceil((v_high - v_low) / step / 2)), LEAST_TAU // 2)
+
+
+def _find_lost(
+    plane: Plane, height: FloatArray, x_low: FloatArray, x_high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Widen lines of mu that lie beside the posterior to where the nearest row has found it.
+
+    Where data and prior, or studies, contradict each other mu may have two peaks far apart, and a
+    row that was laid about neither is too low everywhere for its slope to say where they are.
+    """
+    assert plane.of_mu is not None
+    top = height.max(axis=1)
+    lost = (top < -_UNSEEN) & (np.maximum(height[:, 0], height[:, -1]) == top)
+    found = np.flatnonzero(top >= -_UNSEEN)
+    if not lost.any():
+        return x_low, x_high
+    rows = np.arange(len(top))
+    after = np.searchsorted(found, rows)
+    sides = [found[np.clip(i, 0, len(found) - 1)] for i in (after - 1, after)]
+    nearest = np.where(np.abs(sides[0] - rows) < np.abs(sides[1] - rows), *sides)
+    there = np.where(height > -_UNSEEN, plane.mu, np.nan)[found]
+    ends = np.empty((2, len(top)))
+    ends[:, found] = np.nanmin(there, axis=1), np.nanmax(there, axis=1)
+    low, high = (plane.of_mu.line(end[nearest][:, None])[:, 0] for end in ends)
+    return np.where(lost, np.minimum(x_low, low), x_low), np.where(
+        lost, np.maximum(x_high, high), x_high
+    )
 
 
 def fit_range(

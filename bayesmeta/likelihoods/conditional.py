@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, xlogy
+from scipy.special import expit, logit
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.errors import AccuracyError, ModelError
 from bayesmeta.likelihoods.replicate import draw_log_concave
 from bayesmeta.likelihoods.requirements import require_measure
-from bayesmeta.likelihoods.special import log_choose, stirling_rest
+from bayesmeta.likelihoods.special import log_binomial, log_choose
 from bayesmeta.likelihoods.tables import BinomialData
 from bayesmeta.likelihoods.whitened import whitened_effects
 from bayesmeta.scales import FloatArray
@@ -193,8 +193,8 @@ def _log_share(
     def log_f(x: FloatArray) -> FloatArray:
         inside = (x >= low[:, None]) & (x <= high[:, None])
         x = np.clip(x, low[:, None], high[:, None])
-        value = _log_binomial(x, n_t[:, None], treated[:, None])
-        value = value + _log_binomial(events[:, None] - x, n_c[:, None], control[:, None])
+        value = log_binomial(x, n_t[:, None], treated[:, None])
+        value = value + log_binomial(events[:, None] - x, n_c[:, None], control[:, None])
         return np.where(inside, value, -np.inf)
 
     middle = n_t * expit(treated)
@@ -242,25 +242,3 @@ def _balance(n: FloatArray, rest: FloatArray, s: FloatArray, theta: FloatArray) 
     root = np.sqrt(np.maximum(b**2 + 4 * (1 - psi) * psi * n * s, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(b > 0, 2 * psi * n * s / (b + root), (root - b) / (2 * (1 - psi)))
-
-
-def _log_binomial(x: FloatArray, n: FloatArray, log_odds: FloatArray) -> FloatArray:
-    """Log binomial density at real x, accurate for large n.
-
-    References
-    ----------
-    Loader (2000), Fast and accurate computation of binomial probabilities: the deviance apart from
-    what Stirling's formula lacks.
-    """
-    p, q = expit(log_odds), expit(-log_odds)
-    out = stirling_rest(n) - stirling_rest(x) - stirling_rest(n - x)
-    return out - _deviance(x, n * p) - _deviance(n - x, n * q)
-
-
-def _deviance(x: FloatArray, m: FloatArray) -> FloatArray:
-    """X log(x / m) + m - x, which is (x - m)^2 / (2 m) near m, without cancellation."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        away = (x - m) / m
-        near = m * ((1 + away) * np.log1p(away) - away)
-        far = xlogy(x, x) - xlogy(x, m) + m - x
-    return np.where(x == 0, m, np.where(np.abs(away) < 0.5, near, far))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.effects.rates import log_rate_ratio
@@ -22,6 +21,7 @@ from bayesmeta.likelihoods.requirements import (
     require_independence,
     require_measure,
 )
+from bayesmeta.likelihoods.special import log_binomial, stirling_rest
 from bayesmeta.likelihoods.tables import take_rows
 from bayesmeta.likelihoods.whitened import whitened_baseline, whitened_effects
 from bayesmeta.priors import Normal, Prior
@@ -121,36 +121,39 @@ class PoissonLikelihood:
     def log_g(self, data: PoissonData, theta: FloatArray) -> FloatArray:
         """Log probability of the events given theta (study, node), the control rate integrated out.
 
-        With x all events and T(theta) = t_c + t_t exp(theta), the integrand in u = a + log T is
-        exp(x u - exp(u)) p(u - log T): a gamma density of the rate times the prior.
+        With x all events and T(theta) = t_c + t_t exp(theta), it is that of x, Poisson with mean
+        T exp(a), times the binomial one of their split. In w = a + log T - log x the former is
+        exp(-x (exp(w) - 1 - w)) times its value at w = 0, so that no digits cancel.
         """
         study = np.repeat(np.arange(len(data.studies)), theta.shape[1])
-        log_time = _log_time(data, study, theta.reshape(-1))
-        log_integrand, start, width = self._integrand(data, study, log_time)
+        place = _place(data, study, theta.reshape(-1))
+        log_integrand, start, width = self._integrand(data, study, place)
         landmarks = None
         if not isinstance(self.baseline, Normal):
-            landmarks = prior_landmarks(self.baseline)[None] + log_time[:, None]
+            landmarks = prior_landmarks(self.baseline)[None] - place[:, None]
         integral = integrate_peak(log_integrand, start, width, landmarks=landmarks)
-        x_t, x_c = data.events_treated, data.events_control
-        times = x_t * np.log(data.time_treated) + x_c * np.log(data.time_control)
-        constant = times - gammaln(x_t + 1) - gammaln(x_c + 1)
-        tilt = x_t[:, None] * theta - (x_t + x_c)[:, None] * log_time.reshape(theta.shape)
-        return integral.reshape(theta.shape) + tilt + constant[:, None]
+        x_t = data.events_treated[:, None]
+        x = x_t + data.events_control[:, None]
+        log_odds = theta + np.log(data.time_treated / data.time_control)[:, None]
+        split = np.where(x > 0, log_binomial(x_t, np.maximum(x, 1.0), log_odds), 0.0)
+        return integral.reshape(theta.shape) + split - stirling_rest(x)
 
     def _integrand(
-        self, data: PoissonData, study: IndexArray, log_time: FloatArray
+        self, data: PoissonData, study: IndexArray, place: FloatArray
     ) -> tuple[LogIntegrand, FloatArray, FloatArray]:
-        """Log density of u for pairs (pair,), up to a constant, and where and how wide it is."""
+        """Log density of w for pairs (pair,), up to a constant, and where and how wide it is."""
         x = (data.events_treated + data.events_control)[study]
 
-        def log_integrand(u: FloatArray, pair: IndexArray) -> FloatArray:
+        def log_integrand(w: FloatArray, pair: IndexArray) -> FloatArray:
             i = pair[:, None]
-            out: FloatArray = x[i] * u - np.exp(np.minimum(u, 600.0))
-            out += self.baseline.logpdf(u - log_time[i])
-            return out
+            near = np.minimum(w, 600.0)
+            fall = np.where(x[i] > 0, x[i] * (np.expm1(near) - near), np.exp(near))
+            out: FloatArray = self.baseline.logpdf(w + place[i])
+            return out - fall
 
         # begin at the data's rate, or where the prior is: the better of them
-        starts = np.stack([np.log(x + 0.5), log_time + self.baseline.quantile(np.array(0.5))], 1)
+        by_data = np.log((x + 0.5) / np.maximum(x, 1.0))
+        starts = np.stack([by_data, self.baseline.quantile(np.array(0.5)) - place], 1)
         everything = np.arange(len(study))
         start = starts[everything, log_integrand(starts, everything).argmax(axis=1)]
         return log_integrand, start, 1 / np.sqrt(x + 0.5)
@@ -163,9 +166,9 @@ class PoissonLikelihood:
         The control rate is drawn from its posterior given theta and the observed events.
         """
         study = np.broadcast_to(np.arange(len(data.studies)), theta.shape).reshape(-1)
-        log_time = _log_time(data, study, theta.reshape(-1))
-        u = draw_nuisance(*self._integrand(data, study, log_time), rng)
-        level = (u - log_time).reshape(theta.shape)
+        place = _place(data, study, theta.reshape(-1))
+        w = draw_nuisance(*self._integrand(data, study, place), rng)
+        level = (w + place).reshape(theta.shape)
         means = {"treated": data.time_treated * np.exp(level + theta),
                  "control": data.time_control * np.exp(level)}  # fmt: skip
         return {f"events_{arm}": rng.poisson(mean).astype(np.float64) for arm, mean in
@@ -205,7 +208,8 @@ class PoissonLikelihood:
             )
 
 
-def _log_time(data: PoissonData, study: IndexArray, theta: FloatArray) -> FloatArray:
-    """Log of t_c + t_t exp(theta) for pairs (pair,): u less the control log rate."""
+def _place(data: PoissonData, study: IndexArray, theta: FloatArray) -> FloatArray:
+    """Log of x / (t_c + t_t exp(theta)) for pairs (pair,): the control log rate less w."""
     treated = np.log(data.time_treated)[study] + theta
-    return np.logaddexp(np.log(data.time_control)[study], treated)
+    events = np.maximum(data.events_treated + data.events_control, 1.0)
+    return np.log(events)[study] - np.logaddexp(np.log(data.time_control)[study], treated)

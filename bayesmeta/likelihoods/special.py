@@ -1,7 +1,7 @@
 """Special functions that keep their digits where the usual forms cancel."""
 
 import numpy as np
-from scipy.special import gammaln, xlogy
+from scipy.special import expit, gammaln, xlogy
 
 from bayesmeta.scales import FloatArray
 
@@ -52,3 +52,25 @@ def log_gamma_step(z: FloatArray) -> FloatArray:
     series = -1 / (8 * big) + 1 / (192 * big**3) - 1 / (640 * big**5) + 17 / (14336 * big**7)
     near = np.minimum(z, 30.0)
     return np.where(z > 30, 0.5 * np.log(big) + series, gammaln(near + 0.5) - gammaln(near))
+
+
+def log_binomial(x: FloatArray, n: FloatArray, log_odds: FloatArray) -> FloatArray:
+    """Log binomial density at real x, accurate for large n.
+
+    References
+    ----------
+    Loader (2000), Fast and accurate computation of binomial probabilities: the deviance apart from
+    what Stirling's formula lacks.
+    """
+    p, q = expit(log_odds), expit(-log_odds)
+    out = stirling_rest(n) - stirling_rest(x) - stirling_rest(n - x)
+    return out - _deviance(x, n * p) - _deviance(n - x, n * q)
+
+
+def _deviance(x: FloatArray, m: FloatArray) -> FloatArray:
+    """X log(x / m) + m - x, which is (x - m)^2 / (2 m) near m, without cancellation."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        away = (x - m) / m
+        near = m * ((1 + away) * np.log1p(away) - away)
+        far = xlogy(x, x) - xlogy(x, m) + m - x
+    return np.where(x == 0, m, np.where(np.abs(away) < 0.5, near, far))

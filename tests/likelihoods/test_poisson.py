@@ -1,5 +1,8 @@
 """Poisson likelihood of rate ratios: the control arm's log rate integrated out."""
 
+from decimal import Decimal, localcontext
+from math import factorial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +58,25 @@ def test_the_baseline_is_integrated_exactly(name, prior, away):
     data = likelihood.prepare(rates(row), IRR, "none")
     theta = float(data.y[0] + away * data.se[0])
     assert_allclose(log_g(row, theta, likelihood), by_quadrature(row, theta, prior), rtol=1e-9)
+
+
+def test_no_digits_are_lost_where_arms_differ_by_seven_orders():
+    """The events' own terms are as large as 8e8, and rounding them costs 1e-7."""
+    x_t, t_t, x_c, t_c = row = (46_644_655, 4.0, 4, 4.3)
+    theta, centre = np.array([14.0, 16.2]), np.log((x_t + x_c) / t_t)
+    want = []
+    with localcontext(prec=40):
+        stirling = Decimal(x_t).ln() * (Decimal(x_t) + Decimal("0.5")) - x_t
+        stirling += (2 * Decimal(np.pi)).ln() / 2 + 1 / (12 * Decimal(x_t))
+        for at in theta:
+            total = Decimal(0)
+            for a in centre - at + np.arange(-50, 51) * 2e-5:  # 7 standard deviations
+                a_t, a_c = Decimal(a) + Decimal(at), Decimal(a)
+                log = x_t * (a_t + Decimal(t_t).ln()) - Decimal(t_t) * a_t.exp() - stirling
+                log += x_c * (a_c + Decimal(t_c).ln()) - Decimal(t_c) * a_c.exp() - a_c**2 / 200
+                total += log.exp() * Decimal("2e-5") / factorial(x_c)
+            want.append(float((total / (200 * Decimal(np.pi)).sqrt()).ln()))
+    assert_allclose(log_g(row, theta), want, rtol=2e-14, atol=1e-11)
 
 
 def test_without_a_prior_worth_the_name_it_is_the_binomial_given_all_events():
