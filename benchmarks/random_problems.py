@@ -57,6 +57,14 @@ HETEROGENEITY: tuple[Prior, ...] = (
     Fixed(0),
 )
 
+RISK_DIFFERENCES: tuple[Prior, ...] = (
+    Normal(0, 0.5),
+    Normal(0, 0.02),
+    Normal(0.6, 0.05),
+    Normal(0, 100),
+    Flat(),
+)
+
 type Generator = np.random.Generator
 type Columns = dict[str, npt.NDArray[Any]]
 
@@ -72,6 +80,8 @@ class Family:
         of persons (or precisions) and logits of the control risks, (study,) each.
     unit : callable
         ``unit(size, level)``: about the standard errors, (study,).
+    effects : tuple of Prior
+        Priors of the effect, the flat one last.
     """
 
     measure: str
@@ -79,6 +89,7 @@ class Family:
     simulate: Callable[[Generator, FloatArray, FloatArray, FloatArray], Columns]
     unit: Callable[[FloatArray, FloatArray], FloatArray]
     proper_effect: bool = False
+    effects: tuple[Prior, ...] = EFFECTS
 
 
 def draw_problem(name: str, seed: int) -> tuple[Model, StudyTable]:
@@ -97,7 +108,7 @@ def draw_problem(name: str, seed: int) -> tuple[Model, StudyTable]:
     tau = rng.choice([0.0, 0.1, 1.0, 10.0]) * min(typical, 1.0)
     mu = rng.choice([0.0, 0.5, 3.0]) * rng.standard_normal()
     theta = mu + tau * rng.standard_normal(k)
-    effects = EFFECTS[: -1 if family.proper_effect else None]
+    effects = family.effects[: -1 if family.proper_effect else None]
     model = Model(
         measure=family.measure,
         likelihood=family.likelihood,
@@ -126,6 +137,22 @@ def _counts(measure: str) -> Callable[[Generator, FloatArray, FloatArray, FloatA
         }
 
     return simulate
+
+
+def _risk_differences(
+    rng: Generator, theta: FloatArray, size: FloatArray, level: FloatArray
+) -> Columns:
+    """Draw counts of risks that differ by about tanh(theta)."""
+    difference = 0.98 * np.tanh(theta)
+    control = expit(level) * (1 - np.abs(difference)) + np.maximum(-difference, 0)
+    other = np.clip(np.round(size * 10 ** rng.uniform(-0.5, 0.5, len(size))), 1, 1e6)
+    n_t, n_c = size.astype(np.int64), other.astype(np.int64)
+    return {
+        "ai": rng.binomial(n_t, control + difference),
+        "n1i": n_t,
+        "ci": rng.binomial(n_c, control),
+        "n2i": n_c,
+    }
 
 
 def _rates(rng: Generator, theta: FloatArray, size: FloatArray, level: FloatArray) -> Columns:
@@ -194,6 +221,10 @@ def _of_counts(size: FloatArray, level: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(2 / (size * expit(level) * expit(-level))))
 
 
+def _of_difference(size: FloatArray, level: FloatArray) -> FloatArray:
+    return np.asarray(np.sqrt(2 * expit(level) * expit(-level) / size))
+
+
 def _of_pairs(size: FloatArray, level: FloatArray) -> FloatArray:  # noqa: ARG001
     return 1 / np.sqrt(size)
 
@@ -213,6 +244,13 @@ FAMILIES: dict[str, Family] = {
     ),
     "binomial OR": _binomial("OR"),
     "binomial RR": _binomial("RR"),
+    "binomial RD": Family(
+        measure="RD",
+        likelihood=BinomialLikelihood(baseline=BASELINE),
+        simulate=_risk_differences,
+        unit=_of_difference,
+        effects=RISK_DIFFERENCES,
+    ),
     "conditional OR": Family(
         measure="OR", likelihood=ConditionalLikelihood(), simulate=_counts("OR"), unit=_of_counts
     ),

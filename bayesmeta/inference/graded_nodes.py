@@ -71,11 +71,12 @@ def sum_graded(
     log_l: FloatArray,
     leak: FloatArray,
     *,
+    halved: int,
     check: bool,
 ) -> BoolArray:
     """Fill in log L_i (pair, study) and the leaks where shared nodes serve; tell where.
 
-    With `check` the nodes are half as far apart.
+    The usual step is halved `halved` times, and once more with `check`.
     """
     done = np.zeros(log_l.shape, dtype=bool)
     crowd, at_point = tables.lines.crowd, tables.lines.at
@@ -87,7 +88,7 @@ def sum_graded(
     log_top = tables.log_g.max(axis=1)
     theta_end = tables.ends
     weight_end = tables.nodes(1)[1][:, [0, -1]] - log_top[:, None]
-    fine = 0.5 if check else 1.0
+    fine = 0.5 ** (halved + check)
     for group in _group(rows):
         base = _Even(step=group[0].step, domain=tables.lines.plain.domain)
         nodes = CrowdedMap(

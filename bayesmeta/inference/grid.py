@@ -43,6 +43,9 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _MOST_NODES = 200_000  # of (tau, mu); a fit that is foreseen to need more is refused at once
+_MOST_SUMS = 1_000_000  # the same, times studies: where these are few there may be more nodes
+_MOST_HALVED = 3  # times that the spacing of the studies' own nodes may be halved
+_MOST_STALLED = 4  # refinements in a row that hardly help; rows of little mass may be narrow
 _DEEPEST = 9.0  # log units that the plane may be cut deeper than usual
 _AMPLIFIED = 30  # times a spectrum, about: the error of a quantile
 _PROBS = np.array([0.025, 0.5, 0.975])
@@ -71,7 +74,8 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     tails = find_tail_order(bound)
     plane = first_plane(bound, tails)
     error, foreseen, stalled, integral = np.inf, np.inf, 0, None
-    deeper = 0.0
+    deeper, halved, of_rest, measured = 0.0, 0, np.inf, 0
+    most_nodes = max(_MOST_NODES, _MOST_SUMS / len(bound.studies))
     for _ in range(40):
         surface = evaluate_plane(bound, plane, integral)
         integral = surface.integral
@@ -85,22 +89,34 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
             posterior = _assemble(bound, surface, tails, tol)
             in_tau, in_mu, cut, rest = _measure_error(posterior, surface, tails, in_tau, in_mu)
             wanted = max((tol - cut - rest) / 2, tol / 200)  # what the nodes may be wrong by
+            measured += 1
         last, error = error, max(in_tau, in_mu) + cut + rest
-        stalled = stalled + 1 if error > 0.5 * last else 0
+        stalled = stalled + 1 if error > 0.5 * last and measured != 1 else 0
         if error <= tol:
             accuracy = Accuracy(error=error, tol=tol, nodes=(plane.n_tau, plane.n_mu))
             return replace(posterior, accuracy=accuracy)
+        rough = rest > tol / 2 and rest < 0.5 * of_rest
+        if (rough or (stalled and not halved)) and halved < _MOST_HALVED:
+            # where sums go over into other sums their errors are jumps, which no nodes resolve
+            integral, of_rest = integral.refine(*surface.pairs), rest or of_rest
+            halved, stalled = halved + 1, 0
+            continue
         if cut > tol / 3 and deeper < _DEEPEST:
             deeper, stalled = deeper + float(np.log(10 * cut / tol)), 0
         foreseen = foresee_nodes(plane, in_tau, in_mu, wanted=wanted)
-        if stalled == 2 or foreseen > _MOST_NODES or rest > tol:
+        if stalled == _MOST_STALLED or foreseen > most_nodes or rest > tol:
             break
-        plane = refine(plane, in_tau, in_mu, wanted=wanted)
+        plane = refine(plane, in_tau, in_mu, wanted=wanted, least=2.0 if stalled else 1.25)
+    reasons = {
+        "a prior or likelihood may have a kink or a very long tail": max(in_tau, in_mu),
+        "the tails beyond the nodes are too heavy": cut,
+        "what is left is rounding, and the error of the sums over true effects: do studies, or "
+        "data and prior, contradict each other by hundreds of standard errors?": rest,
+    }
     raise AccuracyError(
         f"The exact fit still moves by {error:.1e} (tol {tol:.0e}) at {plane.n_tau} x "
-        f"{plane.n_mu} nodes of (tau, mu), and some {foreseen:.0e} nodes are foreseen for less; a "
-        'prior or likelihood may have a kink or a very long tail. engine="nuts" does not need this '
-        "step"
+        f"{plane.n_mu} nodes of (tau, mu), and some {foreseen:.0e} nodes are foreseen for less; "
+        f'{max(reasons, key=lambda name: reasons[name])}. engine="nuts" does not need this step'
     )
 
 
@@ -286,12 +302,33 @@ def _measure_error(
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
     check = _choose_pairs(mass)
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)[check]
-    weight = np.minimum(1.0, mass.reshape(-1)[check] / (1e-4 * mass.max()))
+    weight = _weigh_errors(mass, plane, tails, amplify)[check]
     inside = surface.integral.error(plane.mu.reshape(-1)[check], tau, weight, surface.total[check])
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + 8 * abs(surface.log_evidence))
     cut = _cut_off(mass, plane, tails, amplify)
     return errors[0], errors[1], cut, inside + surface.leak + rounding
+
+
+def _weigh_errors(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -> FloatArray:
+    """Weight with which a relative error of the posterior at each node counts, (tau * mu,).
+
+    About the share of all that lies at nodes of no more than this one has: of the mass, times what
+    quantiles amplify it by, and of each second moment that exists; the largest, 1 at most.
+    """
+    terms = [(amplify, mass)]
+    if tails.has_moment(2, of_mu=True):
+        terms.append((1.0, mass * (plane.mu - (mass * plane.mu).sum()) ** 2))
+    if tails.highest_moment:
+        terms.append((1.0, mass * plane.tau[:, None] ** tails.highest_moment))
+    out = np.zeros(mass.size)
+    for times, term in terms:
+        flat = term.reshape(-1)
+        order = np.argsort(flat)
+        shares = np.empty_like(flat)
+        shares[order] = np.cumsum(flat[order]) / max(flat.sum(), 1e-300)
+        out = np.maximum(out, 2 * times * shares)
+    return np.minimum(out, 1.0)
 
 
 def _choose_pairs(mass: FloatArray) -> IndexArray:

@@ -3,7 +3,7 @@
 L_i(mu, tau) is the integral of g_i(theta) N(theta | mu, tau^2). log g_i is tabulated once on the
 study's own nodes (`tables`), and every pair (mu, tau) is then a sum over
 
-- even nodes that all studies share, where many pairs have one tau (`shared_nodes`), or such that
+- even nodes that studies share, where many pairs have one tau (`shared_nodes`), or such that
   crowd at a point where likelihoods may bend sharply (`graded_nodes`),
 - the study's own nodes, where they resolve the peak of the integrand (tau comparable with the
   study's standard error or larger), or
@@ -21,11 +21,13 @@ from functools import partial
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.far_peaks import find_far, sum_far
 from bayesmeta.inference.graded_nodes import sum_graded
 from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_own_coarseness
 from bayesmeta.inference.shared_nodes import share_nodes, sum_shared
 from bayesmeta.inference.sums import (
     FINE_RULE,
+    FINEST_RULE,
     RULE,
     SMALL_RULE,
     Logs,
@@ -66,12 +68,18 @@ class StudyIntegral:
 
     @classmethod
     def build(
-        cls, bound: BoundModel, mu: FloatArray, tau: FloatArray, *, allowed: float | None = None
+        cls,
+        bound: BoundModel,
+        mu: FloatArray,
+        tau: FloatArray,
+        *,
+        allowed: float | None = None,
+        halved: int = 0,
     ) -> "StudyIntegral":
         """Tabulate log g_i where the integrand should matter for the pairs mu, tau (pair,).
 
         Where the studies belong to different data sets, mu and tau are (pair, study), and `allowed`
-        is the error of one table.
+        is the error of one table. The usual step of all nodes is halved `halved` times.
 
         Where it should is taken from a normal approximation with room to spare; `Sums.leak` tells
         whether it was enough, and `extend` mends it.
@@ -101,11 +109,15 @@ class StudyIntegral:
             spread = np.where(vanishing, 1.3 * width, tau)
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(center + side * (np.maximum(furthest, 0.0) + 0.5 * scale))
-        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed))
+        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed, halved=halved))
 
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
         return replace(self, tables=extend(self.bound, self.tables, short))
+
+    def refine(self, mu: FloatArray, tau: FloatArray) -> "StudyIntegral":
+        """Give the sums over nodes half as far apart, for the pairs mu, tau (pair,)."""
+        return StudyIntegral.build(self.bound, mu, tau, halved=self.tables.halved + 1)
 
     def log_likelihood(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
         """Log L_i at pairs: mu, tau (...) -> (..., study); the tables grow where they must."""
@@ -133,35 +145,47 @@ class StudyIntegral:
     def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
         """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
         tables = self.tables
+        halved = tables.halved
         log_l = np.full((len(mu), len(tables.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
-        shared = np.zeros(len(mu), dtype=bool)
-        if self._shares_nodes:
-            vanishes = self.bound.model.likelihood.vanishes(self.bound.data)
-            lopsided = np.flatnonzero(~vanishes.all(axis=1))
-            rows = share_nodes(tables, mu, tau, lopsided=lopsided, check=check)
-            sum_shared(tables, mu, rows, log_l, leak)
-            for row in rows:
-                shared[row.pairs] = True
-        graded = sum_graded(tables, mu, tau, log_l, leak, check=check)
-        left = np.flatnonzero(~(shared | graded.all(axis=1)))
+        done = np.zeros(log_l.shape, dtype=bool)
+        if self._shares_nodes and not halved:
+            counts = hasattr(self.bound.data, "events_treated")
+            nodes = share_nodes(
+                tables, mu, tau, lopsided=self._lopsided, counts=counts, check=check
+            )
+            done |= sum_shared(tables, mu, nodes, log_l, leak)
+        done |= sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
+        if hasattr(self.bound.model.likelihood, "tail_orders"):
+            far = find_far(tables, mu, tau)
+            pair, study = np.nonzero(far)
+            if len(pair):
+                rule, stride = (FINE_RULE, 1) if check else (RULE, 2)
+                log_l[pair, study], leak[pair, study] = sum_far(
+                    tables, mu[pair], tau[pair], study, rule=rule, stride=stride
+                )
+            done |= far
+        left = np.flatnonzero(~done.all(axis=1))
         narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
         if len(left):
             coarseness = find_coarseness(tables, mu[left], tau[left])
-            narrow[left] = (2 * coarseness > RESOLVED) & ~graded[left]
+            narrow[left] = (2 * coarseness > RESOLVED) & ~done[left]
             finer[left] = narrow[left] & (coarseness <= RESOLVED)
-        wide = left[~narrow[left].all(axis=1)]
+        wide = left[~(narrow | done)[left].all(axis=1)]
         if len(wide):
             stride = 1 if check else 2
             by_nodes = sum_nodes(tables, mu[wide], tau[wide], stride=stride)
-            pair, study = np.nonzero(~graded[wide])
+            pair, study = np.nonzero(~done[wide])
             for out, found in zip((log_l, leak), by_nodes, strict=True):
                 out[wide[pair], study] = found[pair, study]
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
         about = narrow & ~finer
         tiny = tau[:, None] < 0.05 * tables.scale
-        by_rule = sum_about_peak if check else sum_about_mu
-        few, many = (FINE_RULE, FINE_RULE) if check else (SMALL_RULE, RULE)
+        fine = check or halved > 0
+        by_rule = sum_about_peak if fine else sum_about_mu
+        few, many = (FINE_RULE, FINE_RULE) if fine else (SMALL_RULE, RULE)
+        if check and halved:
+            few, many = FINEST_RULE, FINEST_RULE
         for where, summed in (
             (finer | lost, sum_all_nodes),
             (about & ~tiny, partial(sum_about_peak, rule=many)),
@@ -194,10 +218,19 @@ class StudyIntegral:
     def _shares_nodes(self) -> bool:
         """Even nodes fit all studies: no likelihood bends more sharply than its normal width shows.
 
-        One of t form does, and so does a binomial one of two risks near no effect (but for OR).
+        One of t form does, and so does a binomial one of two risks near no effect, but for OR, and
+        for RR where the data have no break.
         """
-        powers = hasattr(self.bound.model.likelihood, "tail_orders")
-        return not powers and getattr(self.bound.data, "measure", "OR") == "OR"
+        data, powers = self.bound.data, hasattr(self.bound.model.likelihood, "tail_orders")
+        smooth = getattr(data, "measure", "OR") in ("OR", "RR") and not getattr(data, "breaks", ())
+        return not powers and smooth
+
+    @property
+    def _lopsided(self) -> IndexArray:
+        """Studies that no normal approximation describes: g ends flat, or a cell is empty."""
+        vanishes = self.bound.model.likelihood.vanishes(self.bound.data)
+        empty = getattr(self.bound.data, "cells", np.ones((1, 1))).min(axis=0) < 1
+        return np.flatnonzero(~vanishes.all(axis=1) | empty)
 
     def error(
         self, mu: FloatArray, tau: FloatArray, weight: FloatArray, total: FloatArray
@@ -205,7 +238,9 @@ class StudyIntegral:
         """Largest error of `total` (pair,), the log-likelihood of all studies, measured.
 
         The sums are repeated by finer rules, and count with `weight` (pair,); the error of the
-        interpolants is added.
+        interpolants is added. What is lost at the tables' ends is not counted here: rules differ by
+        as much there, and the mass of all pairs says what it matters.
         """
-        moved = np.abs(self.sum(mu, tau, check=True).total - total)
+        sums = self.sum(mu, tau, check=True)
+        moved = np.maximum(np.abs(sums.total - total) - 2 * sums.leak.sum(axis=(1, 2)), 0.0)
         return float((moved * weight).max()) + self.tables.error * len(self.tables.center)

@@ -7,6 +7,7 @@ from bayesmeta.scales import FloatArray
 
 _LEANING = 1.5  # near a bound a normal is no normal on the nodes' line: so much closer together
 RESOLVED = 0.8  # largest spacing of summed nodes, in widths of the integrand's peak
+_MARGIN = 1.2  # times as sharply as seen at a few points may log g bend between them
 _SKEWED = 1.5  # times closer where few events skew the integrand
 
 
@@ -70,16 +71,24 @@ def find_own_coarseness(
         wide = wide | (np.minimum(low - domain[0], domain[1] - high) < 10 * tau)
     width = np.maximum(normal_width(scale, tau), 1e-300)
     coarse = 2 * spacing > RESOLVED * width
-    bend = tables.slopes(peak, study)[1]
-    bent = tau / np.sqrt(np.maximum(1 - tau**2 * bend, 1.0)) / _SKEWED
-    out: FloatArray = spacing / np.maximum(np.minimum(width, bent), 1e-300)
+    out: FloatArray = spacing / width
+    # the bend matters where it may change what is done, and where the sharpest one would do so
+    sharpest = _MARGIN * np.maximum(tables.sharpest(), 0.0)[study]
+    narrowest = tau / np.sqrt(1 + tau2 * sharpest) / _SKEWED
+    bends = (2 * spacing > RESOLVED * narrowest) & (spacing <= RESOLVED * width) & ~(coarse & wide)
+    m, t = (np.broadcast_to(a, out.shape) for a in (mu, tau))
+    i = np.broadcast_to(study, out.shape)
+    if bends.any():
+        bend = tables.slopes(peak[bends], i[bends])[1]
+        bent = t[bends] / np.sqrt(np.maximum(1 - t[bends] ** 2 * bend, 1.0)) / _SKEWED
+        out[bends] = np.maximum(out[bends], spacing[bends] / np.maximum(bent, 1e-300))
     look = (2 * out > RESOLVED) & (wide | ~coarse)
     if look.any():
-        m, t = (np.broadcast_to(a, out.shape)[look] for a in (mu, tau))
-        i = np.broadcast_to(study, out.shape)[look]
+        m, t, i = m[look], t[look], i[look]
         at, width = find_peak(tables, m, t, i)
         leaning = 1.0 if domain is None else _LEANING
-        out[look] = tables.spacing_at(at, i) * np.where(coarse[look], leaning, _SKEWED) / width
+        crowded = tables.step[i] / tables.lines.take(i).slopes(at)[0]  # nodes resolve a break
+        out[look] = crowded * np.where(coarse[look], leaning, _SKEWED) / width
     return out
 
 

@@ -192,8 +192,8 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
 
         v_low, v_high, n_tau = _lay_line(tilted, coordinate)
         v = np.linspace(v_low, v_high, n_tau)
-        tau, density = coordinate.point(v), log_f(v)
-        gap = density.max() - density
+        tau, heights = coordinate.point(v), tilted(v)
+        gap = (heights.max(axis=0) - heights).min(axis=1)
     center, scale, _ = rough.given(tau)
     low, high = bound.model.effect.support
     of_mu: MuMap | None = None

@@ -98,13 +98,16 @@ def _move_line(plane: Plane, v_low: float, v_high: float, n_tau: int) -> Plane:
     )
 
 
-def refine(plane: Plane, in_tau: float, in_mu: float, *, wanted: float) -> Plane:
+def refine(
+    plane: Plane, in_tau: float, in_mu: float, *, wanted: float, least: float = 1.25
+) -> Plane:
     """Narrow the spacings of tau and of mu where their errors are above what is wanted.
 
-    An error falls exponentially with the number of nodes, which is foreseen from its size.
+    An error falls exponentially with the number of nodes, which is foreseen from its size; there
+    are to be `least` times as many.
     """
     grow_tau, grow_mu = (
-        float(np.clip(_grow(error, wanted), 1.25, 2.0)) if error > wanted else 1.0
+        float(np.clip(_grow(error, wanted), least, 2.0)) if error > wanted else 1.0
         for error in (in_tau, in_mu)
     )
     if grow_mu > 1 and plane.of_mu is not None:
@@ -124,4 +127,4 @@ def _grow(error: float, wanted: float) -> float:
     """Say how many times as many nodes `wanted` asks for, and a little more."""
     if error <= wanted:
         return 1.0
-    return float((np.log(wanted / 10) / np.log(min(error, 0.9))) ** 0.75)
+    return float((np.log(wanted / 10) / np.log(min(error, 0.5))) ** 0.75)

@@ -1,7 +1,8 @@
-"""Nodes of theta that all studies share: where many pairs (mu, tau) have one tau.
+"""Nodes of theta that studies share: where many pairs (mu, tau) have one tau.
 
 A sum over them is a product of two matrices: the normal density at (mu, node), and g at (node,
-study). g is interpolated once for all rows whose nodes lie on one lattice.
+study). Studies whose integrands are far narrower than others' have nodes of their own, which are
+closer and reach less far. g is interpolated once for all rows whose nodes lie on one lattice.
 """
 
 from collections.abc import Sequence
@@ -16,32 +17,66 @@ from bayesmeta.scales import FloatArray
 
 _PAIRS = 16  # of one tau, from which its sums are a matrix product
 _BEND = 0.6  # of a study with a zero cell: its g is analytic for imaginary parts below pi / 2
+_BEND_OF_COUNTS = 1.0  # of any study of counts: below pi
 _MOST = 1000  # nodes of one tau
 _TOGETHER = 2000  # nodes tabulated at once
 _NO_LEAK = 1e-18  # share of a sum that a table's end need not be asked for
+_COARSER = 2  # factors of 2 between steps, from which studies have their own nodes
 # times of one term over that of a sum over a table's nodes (interpolations serve several rows):
 _INTERPOLATED, _EXPONENTIAL, _PRODUCT = 2.0, 1.2, 0.1
+_ALONE = 9.0  # of an interpolation that serves one row
+_LOOK, _ROW = 12.0, 2000.0  # of one look at how coarse nodes are; of one row, whatever its size
 _ABOUT_PEAK, _ABOUT_MU = 400.0, 120.0  # of one Gauss-Hermite sum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SharedRow:
-    """Pairs of one tau, and even nodes of theta, step * (first ... last), that resolve them."""
+    """Studies whose sums for one value of tau take the even nodes step * (first ... last)."""
 
-    tau: float
-    pairs: IndexArray
+    value: int
+    studies: IndexArray
     step: float
     first: int
     last: int
 
 
-def share_nodes(
-    tables: Tables, mu: FloatArray, tau: FloatArray, *, lopsided: IndexArray, check: bool
-) -> list[SharedRow]:
-    """Values of tau that have many pairs, and few enough nodes for all studies together.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SharedNodes:
+    """Values of tau that have many pairs, and the nodes that studies share for each.
 
-    The nodes resolve the narrowest integrand of any study, and reach as far as any integrand of the
-    pairs. Steps are powers of 2, so that theta is not rounded and rows share a lattice.
+    Attributes
+    ----------
+    tau : (value,)
+    pairs : (index,)
+        The pairs, in the order of the values.
+    begin : (value + 1,)
+        Where the pairs of a value begin and end in `pairs`.
+    step : (value, study)
+        Spacing of the nodes; nan where a study shares none.
+    rows : sequence of SharedRow
+    """
+
+    tau: FloatArray
+    pairs: IndexArray
+    begin: IndexArray
+    step: FloatArray
+    rows: Sequence[SharedRow]
+
+
+def share_nodes(
+    tables: Tables,
+    mu: FloatArray,
+    tau: FloatArray,
+    *,
+    lopsided: IndexArray,
+    counts: bool,
+    check: bool,
+) -> SharedNodes:
+    """Choose the nodes for values of tau that have many pairs, where they cost less than others.
+
+    The nodes resolve the narrowest integrand of any study that has them, and reach as far as any
+    integrand of the pairs, but not beyond the studies' tables. Steps are powers of 2, so that theta
+    is not rounded and rows share a lattice.
 
     Parameters
     ----------
@@ -49,124 +84,172 @@ def share_nodes(
     mu, tau : (pair,)
     lopsided : (index,)
         Studies that no normal approximation describes, such as those with a zero cell.
+    counts : bool
+        Theta is a log ratio of risks or rates, so that g is not analytic far from the real line. Of
+        other data all studies share the same nodes, which may lie beyond their tables.
     check : bool
         Take half the step, and any number of pairs.
     """
-    if not len(mu):
-        return []
     order = np.argsort(tau, kind="stable")
     values, begin, count = np.unique(tau[order], return_index=True, return_counts=True)
-    many = (count >= _PAIRS) | check
-    values, low, high = (
-        values[many],
-        *(f.reduceat(mu[order], begin)[many] for f in (np.minimum, np.maximum)),
-    )
-    begin, count = begin[many], count[many]
-    width = normal_width(tables.scale, values[:, None])  # (value, study)
-    variance, tau2 = tables.scale**2, values[:, None] ** 2
+    many = np.flatnonzero((count >= _PAIRS) | check)
+    low, high = (f.reduceat(mu[order], begin)[many] for f in (np.minimum, np.maximum))
+    values = values[many]
+    order = np.concatenate([order[begin[i] : begin[i] + count[i]] for i in many] or [order[:0]])
+    begin = np.concatenate([[0], np.cumsum(count[many])])
+    low, high, width = _find_windows(tables, low, high, values, lopsided)
+    if counts:
+        width = np.minimum(width, _BEND_OF_COUNTS)
+        low, high = (np.clip(end, *tables.ends.T) for end in (low, high))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        step = 2.0 ** np.floor(np.log2(RESOLVED * width))
+        step = step / 2 if check else step
+        coarser = np.log2(step / step.min(axis=1, initial=np.inf, keepdims=True)) // _COARSER
+    coarser = coarser if counts else 0 * coarser
+    shared, rows = np.full(step.shape, np.nan), []
+    for level in np.unique(coarser[np.isfinite(coarser)]):
+        inside = coarser == level
+        finest = np.where(inside, step, np.inf).min(axis=1)
+        first = np.where(inside, low, np.inf).min(axis=1)
+        last = np.where(inside, high, -np.inf).max(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            first, last = np.floor(first / finest), np.ceil(last / finest)
+            exact = np.maximum(np.abs(first), np.abs(last)) < 1e12  # theta is a multiple of step
+            nodes = last - first + 1
+        chosen = inside.any(axis=1) & exact & (nodes < _MOST)
+        cheap = _is_cheap(tables, values, width, inside, nodes, np.diff(begin), check=check)
+        chosen &= cheap | (check and not counts)
+        shared = np.where(inside & chosen[:, None], finest[:, None], shared)
+        rows += [
+            SharedRow(
+                value=int(i),
+                studies=np.flatnonzero(inside[i]),
+                step=float(finest[i]),
+                first=int(first[i]),
+                last=int(last[i]),
+            )
+            for i in np.flatnonzero(chosen)
+        ]
+    return SharedNodes(tau=values, pairs=order, begin=begin, step=shared, rows=rows)
+
+
+def _find_windows(
+    tables: Tables, low: FloatArray, high: FloatArray, tau: FloatArray, lopsided: IndexArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Range of theta that matters to a study, and its narrowest integrand, (value, study) each.
+
+    For values of tau whose mu lie between `low` and `high` (value,).
+    """
+    width = normal_width(tables.scale, tau[:, None])
+    variance, tau2 = tables.scale**2, tau[:, None] ** 2
     pull = tau2 / (variance + tau2)
     below, above = ((1 - pull) * m[:, None] + pull * tables.center for m in (low, high))
     below, above = below - 9 * width, above + 9 * width
     if len(lopsided):
-        value = np.repeat(np.arange(len(values)), len(lopsided))
-        study = np.tile(lopsided, len(values))
+        value = np.repeat(np.arange(len(tau)), len(lopsided))
+        study = np.tile(lopsided, len(tau))
         for m, reach, side in ((low, below, -9), (high, above, 9)):
-            peak, own = find_peak(tables, m[value], values[value], study)
+            peak, own = find_peak(tables, m[value], tau[value], study)
             reach[value, study] = peak + side * own
             width[value, study] = np.minimum(width[value, study], np.minimum(own, _BEND))
-    low = np.minimum(low - 8.5 * values, below.min(axis=1))
-    high = np.maximum(high + 8.5 * values, above.max(axis=1))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        step = 2.0 ** np.floor(np.log2(RESOLVED * width.min(axis=1)))
-        step = step / 2 if check else step
-        nodes = (high - low) / step
-        exact = np.maximum(np.abs(low), np.abs(high)) < 1e12 * step  # theta is a multiple of step
-    chosen = exact & (nodes < _MOST) & (_is_cheap(tables, values, width, nodes, count) | check)
-    return [
-        SharedRow(
-            tau=float(values[i]),
-            pairs=order[begin[i] : begin[i] + count[i]],
-            step=float(step[i]),
-            first=int(np.floor(low[i] / step[i])),
-            last=int(np.ceil(high[i] / step[i])),
-        )
-        for i in np.flatnonzero(chosen)
-    ]
+    below = np.minimum(below, (low - 8.5 * tau)[:, None])
+    above = np.maximum(above, (high + 8.5 * tau)[:, None])
+    return below, above, width
 
 
 def _is_cheap(
-    tables: Tables, tau: FloatArray, width: FloatArray, nodes: FloatArray, pairs: IndexArray
+    tables: Tables,
+    tau: FloatArray,
+    width: FloatArray,
+    inside: BoolArray,
+    nodes: FloatArray,
+    pairs: IndexArray,
+    *,
+    check: bool,
 ) -> BoolArray:
-    """Whether `nodes` shared nodes cost less than each study's own sums, for values of tau."""
-    studies, scale = len(tables.center), tables.scale
+    """Whether `nodes` shared nodes cost the studies `inside` less than their own sums (value,)."""
+    scale, studies = tables.scale, inside.sum(axis=1)
+    every = tables.log_g.shape[1] / (1 if check else 2)
     own = np.where(
-        tables.spacing_at(tables.center, np.arange(studies)) > RESOLVED * width,
+        tables.spacing_at(tables.center, np.arange(len(scale))) > RESOLVED * width,
         np.where(tau[:, None] < 0.05 * scale, _ABOUT_MU, _ABOUT_PEAK),
-        tables.log_g.shape[1] / 2,
-    ).sum(axis=1)
-    each = studies * _INTERPOLATED + pairs * (_EXPONENTIAL + _PRODUCT * studies)
-    out: BoolArray = nodes * each < pairs * own
+        every + _LOOK,
+    )
+    own = np.where(inside, own, 0.0).sum(axis=1)
+    each = studies * (_ALONE if check else _INTERPOLATED)
+    each = each + pairs * (_EXPONENTIAL + _PRODUCT * studies)
+    out: BoolArray = nodes * each + _ROW < pairs * own
     return out
 
 
 def sum_shared(
-    tables: Tables,
-    mu: FloatArray,
-    rows: Sequence[SharedRow],
-    log_l: FloatArray,
-    leak: FloatArray,
-) -> None:
-    """Sum over the rows' nodes, into log_l (pair, study) and leak (pair, study, 2).
+    tables: Tables, mu: FloatArray, nodes: SharedNodes, log_l: FloatArray, leak: FloatArray
+) -> BoolArray:
+    """Sum over shared nodes, into log_l (pair, study) and leak (pair, study, 2); tell where.
 
     All terms are positive, so that the sums keep relative accuracy unless they underflow.
     """
-    top = tables.log_g.max(axis=1)
-    study = np.arange(len(tables.center))
-    totals, in_order = [], []
-    for group in _group_rows(rows):
+    done = np.zeros(log_l.shape, dtype=bool)
+    if not nodes.rows:
+        return done
+    top, rates = tables.log_g.max(axis=1), _rates(nodes)
+    total = np.full((len(nodes.pairs), len(top)), np.nan)
+    for group in _group_rows(nodes.rows):
         first, last = min(row.first for row in group), max(row.last for row in group)
         theta: FloatArray = group[0].step * np.arange(first, last + 1.0)
-        g = np.exp(np.minimum(tables.value(theta[:, None], study) - top, 1.0))  # (node, study)
+        studies = np.unique(np.concatenate([row.studies for row in group]))
+        g = np.exp(np.minimum(tables.value(theta[:, None], studies) - top[studies], 1.0))
         for row in group:
-            part, rate = slice(row.first - first, row.last - first + 1), np.sqrt(0.5) / row.tau
-            kernel = theta[part] * rate - (mu[row.pairs] * rate)[:, None]
+            part, rate = slice(row.first - first, row.last - first + 1), rates[row.value]
+            pairs = slice(nodes.begin[row.value], nodes.begin[row.value + 1])
+            kernel = theta[part] * rate - (mu[nodes.pairs[pairs]] * rate)[:, None]
             kernel *= kernel
             np.negative(kernel, out=kernel)
-            totals.append(np.exp(kernel, out=kernel) @ g[part])
-            in_order.append(row)
-    if in_order:
-        _take_logs(tables, mu, in_order, np.concatenate(totals), log_l, leak)
+            np.exp(kernel, out=kernel)
+            if len(row.studies) == len(top):
+                np.matmul(kernel, g[part], out=total[pairs])
+            else:
+                own = g[part, np.searchsorted(studies, row.studies)]
+                total[pairs, row.studies] = kernel @ own
+    _take_logs(tables, mu, nodes, total, log_l, leak)
+    done[nodes.pairs] = np.repeat(np.isfinite(nodes.step), np.diff(nodes.begin), axis=0)
+    return done
+
+
+def _rates(nodes: SharedNodes) -> FloatArray:
+    """Square roots of what multiplies squared distances in the normal density, (value,)."""
+    out: FloatArray = np.sqrt(0.5) / np.maximum(nodes.tau, 1e-300)
+    return out
 
 
 def _take_logs(
     tables: Tables,
     mu: FloatArray,
-    rows: Sequence[SharedRow],
+    nodes: SharedNodes,
     total: FloatArray,
     log_l: FloatArray,
     leak: FloatArray,
 ) -> None:
-    """Take logs of the rows' sums (all their pairs, study), and what the tables' ends lose."""
+    """Take logs of the sums (index, study), and what the tables' ends lose."""
     top, ends = tables.log_g.max(axis=1), tables.ends
     log_end = tables.nodes(1)[1][:, [0, -1]] - top[:, None]  # (study, 2)
-    begin = np.concatenate([[0], np.cumsum([len(row.pairs) for row in rows])])
-    pairs = np.concatenate([row.pairs for row in rows])
-    step, tau = (np.array([getattr(row, name) for row in rows]) for name in ("step", "tau"))
-    m, rate = mu[pairs], np.sqrt(0.5) / tau
+    begin, step, m, rate = nodes.begin, nodes.step, mu[nodes.pairs], _rates(nodes)
     low, high = (f.reduceat(m, begin[:-1])[:, None, None] for f in (np.minimum, np.maximum))
-    gap = np.maximum(np.maximum(low - ends, ends - high), 0.0)  # (row, study, 2)
+    gap = np.maximum(np.maximum(low - ends, ends - high), 0.0)  # (value, study, 2)
     total[total < UNDERFLOW] = 0.0
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        scale = np.repeat(np.log(step * rate / np.sqrt(np.pi)), np.diff(begin))
-        log_l[pairs] = np.log(total) + (top + scale[:, None])
-        most = np.exp(log_end - np.square(gap * rate[:, None, None])) / step[:, None, None]
-        counts = ~(most < _NO_LEAK * np.minimum.reduceat(total, begin[:-1])[..., None])
-        for r in np.flatnonzero(counts.any(axis=(1, 2))):
-            study, side = np.nonzero(counts[r])
-            part = slice(begin[r], begin[r + 1])
-            away = (ends[study, side] - m[part, None]) * rate[r]
-            share = np.exp(log_end[study, side] - away * away) / (step[r] * total[part, study])
-            leak[pairs[part, None], study, side] = share
+        scale = top + np.log(step * rate[:, None] / np.sqrt(np.pi))
+        log_l[nodes.pairs] = np.log(total) + np.repeat(scale, np.diff(begin), axis=0)
+        most = np.exp(log_end - np.square(gap * rate[:, None, None])) / step[..., None]
+        least = np.minimum.reduceat(total, begin[:-1])
+        counts = ~(most < _NO_LEAK * least[..., None]) & np.isfinite(step)[..., None]
+        for i in np.flatnonzero(counts.any(axis=(1, 2))):
+            study, side = np.nonzero(counts[i])
+            part = slice(begin[i], begin[i + 1])
+            away = (ends[study, side] - m[part, None]) * rate[i]
+            share = np.exp(log_end[study, side] - away * away)
+            share /= step[i, study] * total[part, study]
+            leak[nodes.pairs[part, None], study, side] = share
 
 
 def _group_rows(rows: Sequence[SharedRow]) -> list[list[SharedRow]]:

@@ -99,11 +99,13 @@ def _build_parts(
     form: StudentRandomEffects | OutlierRandomEffects,
     mu: FloatArray,
     tau: FloatArray,
+    *,
+    halved: int = 0,
 ) -> StudyIntegral:
     """Tables for the narrowest and the widest parts; the others need no longer ones."""
     ends = _part_sds(form, tau)[:, [0, -1]]
     pairs = np.broadcast_to(mu[:, None], ends.shape).reshape(-1)
-    return StudyIntegral.build(bound, pairs, ends.reshape(-1))
+    return StudyIntegral.build(bound, pairs, ends.reshape(-1), halved=halved)
 
 
 def _part_sds(
@@ -146,6 +148,11 @@ class Mixed:
     def extend(self, short: BoolArray) -> "Mixed":
         """Give longer tables for studies and sides (study, 2)."""
         return replace(self, integral=self.integral.extend(short))
+
+    def refine(self, mu: FloatArray, tau: FloatArray) -> "Mixed":
+        """Give the sums over nodes half as far apart, for the pairs mu, tau (pair,)."""
+        halved = self.integral.tables.halved + 1
+        return replace(self, integral=_build_parts(self.bound, self.form, mu, tau, halved=halved))
 
     def error(
         self, mu: FloatArray, tau: FloatArray, weight: FloatArray, total: FloatArray
@@ -244,7 +251,9 @@ class Mixed:
         """Give the same with tables that are long enough for the pairs."""
         if self._closed:
             return self
-        return replace(self, integral=_build_parts(self.bound, self.form, mu, tau))
+        halved = self.integral.tables.halved
+        longer = _build_parts(self.bound, self.form, mu, tau, halved=halved)
+        return replace(self, integral=longer)
 
     def _parts(
         self, mu: FloatArray, tau: FloatArray, *, check: bool = False

@@ -28,7 +28,7 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0
-_MOST = 2100  # nodes of one density
+_MOST = 8400  # nodes of one density
 _SPIKE = 1e-9  # posterior mass from which a node of tau may make a narrow peak
 _ROWS = 1e-13  # nodes of tau with less posterior mass are left out
 _CHUNK = 1 << 20
@@ -98,6 +98,8 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
     """
     if surface.plane.of_mu is None:
         return _find_at_known_mean(surface, tol)
+    if surface.plane.of_tau is None and surface.plane.known_tau == 0:
+        return _as_mean(surface)
     predictives = [_Predictive.of(surface, kernel) for kernel in study_kernels(surface)]
 
     def log_density(theta: FloatArray) -> FloatArray:
@@ -115,8 +117,20 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
             peak, width = _about(surface, least=_SPIKE)
             maps.append((np.where(settled, center, peak), np.where(settled, scale, width)))
     raise AccuracyError(
-        f"The density of a study effect did not settle with {_MOST} nodes: it has a narrow peak "
-        "apart from its bulk"
+        f"The density of a study effect did not settle with up to {_MOST} nodes: it has a narrow "
+        "peak apart from its bulk, or a jump"
+    )
+
+
+def _as_mean(surface: Surface) -> SincDensity:
+    """Density of mu for every study: under a common effect all true effects are mu."""
+    plane, studies = surface.plane, surface.log_likelihood.shape[1]
+    assert plane.of_mu is not None
+    return SincDensity(
+        start=np.repeat(plane.x_low[None], studies, axis=0),
+        step=np.repeat(plane.x_step[None], studies, axis=0),
+        masses=np.repeat(surface.mass[None], studies, axis=0),
+        coordinate=plane.of_mu,
     )
 
 
@@ -144,7 +158,7 @@ def _find_on_line(
     low, high = find_range(
         log_f, low, high, lowest=lowest, highest=highest, points=points, drop=27.0
     )
-    nodes = 65
+    nodes, last, stalled = 65, np.inf, 0
     while True:
         step = (high - low) / (nodes - 1)
         x = low[:, None] + step[:, None] * np.arange(nodes)
@@ -160,7 +174,9 @@ def _find_on_line(
                 coordinate=coordinate,
             )
             return density, rough < tol
-        if 2 * nodes - 1 > _MOST or (nodes > 100 and rough.max() ** (_MOST / nodes) > tol):
+        stalled, last = stalled + 1 if rough.max() > 0.4 * last else 0, float(rough.max())
+        hopeless = nodes > 100 and np.log(last) * (_MOST / nodes) > np.log(tol)
+        if 2 * nodes - 1 > _MOST or hopeless or stalled == 2:
             return None, rough < tol  # as the error falls, the most nodes are not enough
         nodes = 2 * nodes - 1
 

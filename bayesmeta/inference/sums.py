@@ -25,6 +25,7 @@ def _hermite_rule(n: int) -> Rule:
 
 
 _TINY_RULE, SMALL_RULE, RULE, FINE_RULE = (_hermite_rule(n) for n in (3, 8, 20, 36))
+FINEST_RULE = _hermite_rule(64)
 
 
 def sum_nodes(tables: Tables, mu: FloatArray, tau: FloatArray, *, stride: int) -> Logs:

@@ -35,12 +35,16 @@ class Tables:
         The studies' maps between theta and x.
     first, step : (study,)
         First node and spacing of the table in x.
-    log_g : (study, node)
+    theta, log_g : (study, node)
         The table; an odd number of nodes.
+    log_spacing : (study, node)
+        Log of the distance of the nodes in theta.
     taylor : (study * interval, 8)
         Coefficients of the degree-7 spline through the table about the middle of each interval.
     error, allowed : float
         Largest error of the spline between the nodes, and the largest that was allowed.
+    halved : int
+        How often the usual step was halved.
     """
 
     center: FloatArray
@@ -48,10 +52,13 @@ class Tables:
     lines: TableMap
     first: FloatArray
     step: FloatArray
+    theta: FloatArray
     log_g: FloatArray
+    log_spacing: FloatArray
     taylor: FloatArray
     error: float
     allowed: float
+    halved: int = 0
 
     @property
     def last(self) -> FloatArray:
@@ -62,7 +69,7 @@ class Tables:
     @property
     def ends(self) -> FloatArray:
         """First and last theta of each table, (study, 2)."""
-        return self._theta(np.stack([self.first, self.last], axis=1))
+        return self.theta[:, [0, -1]]
 
     def spacing_at(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Distance of the nodes of the given studies at theta, but for their crowding."""
@@ -71,11 +78,8 @@ class Tables:
 
     def nodes(self, stride: int) -> tuple[FloatArray, FloatArray]:
         """Theta and log(g dtheta) at every `stride`-th node, (study, node) each."""
-        x = self.first[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])[::stride]
-        theta = self._theta(x)
-        study = np.arange(len(self.center))[:, None]
-        rise = self.lines.take(study).slopes(theta)[0]
-        return theta, self.log_g[:, ::stride] + np.log(stride * self.step[:, None] / rise)
+        part = np.s_[:, ::stride]
+        return self.theta[part], self.log_g[part] + self.log_spacing[part] + np.log(stride)
 
     def between(self, steps: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Theta at positions in steps from the first node, and log(g dtheta) there, (pair,)."""
@@ -91,22 +95,32 @@ class Tables:
     def reach(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Log g of the given studies at theta, and how many steps beyond the table theta is."""
         c, u, beyond = self._locate(theta, study)
-        f: FloatArray = c[..., 7]
-        for power in range(6, -1, -1):
-            f = f * u + c[..., power]
+        f = c[..., 7] * u
+        for power in range(6, 0, -1):  # in place: the arrays are large
+            f += c[..., power]
+            f *= u
+        f += c[..., 0]
         if beyond.any():
-            f = f + beyond * _derivative(c, u)
+            f += beyond * _derivatives(c, u)[0]
         return f, beyond
 
     def slopes(self, theta: FloatArray, study: IndexArray) -> tuple[FloatArray, FloatArray]:
         """First and second derivatives of log g in theta."""
         c, u, beyond = self._locate(theta, study)
-        d1, d2 = _derivative(c, u), np.zeros_like(u)
-        for power in range(7, 1, -1):
-            d2 = d2 * u + power * (power - 1) * c[..., power]
-        d2 = np.where(beyond == 0, d2, 0.0)
+        d1, d2 = _derivatives(c, u)
+        if beyond.any():
+            d2[beyond != 0] = 0.0
         rise, bend = (d / self.step[study] for d in self.lines.take(study).slopes(theta))
         return d1 * rise, d2 * rise**2 + d1 * bend
+
+    def sharpest(self) -> FloatArray:
+        """Largest -(log g)'' of each study in theta in the middle of its intervals, (study,)."""
+        study = np.arange(len(self.center))[:, None]
+        theta = 0.5 * (self.theta[:, 1:] + self.theta[:, :-1])
+        rise, bend = (d / self.step[:, None] for d in self.lines.take(study).slopes(theta))
+        c = self.taylor.reshape(*theta.shape, -1)
+        out: FloatArray = -(2 * c[..., 2] * rise**2 + c[..., 1] * bend).min(axis=1)
+        return out
 
     def steps(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Where theta lies in the tables of the studies, in steps from their first nodes."""
@@ -118,9 +132,6 @@ class Tables:
         """Log g at theta (study, node), and whether it is beyond the table."""
         value, beyond = self.reach(theta, np.arange(len(theta))[:, None])
         return value, beyond != 0
-
-    def _theta(self, x: FloatArray) -> FloatArray:
-        return self.lines.take(np.arange(len(self.center))[:, None]).point(x)
 
     def _locate(
         self, theta: FloatArray, study: IndexArray
@@ -135,16 +146,24 @@ class Tables:
         inside = np.clip(steps, 0, intervals)
         interval = np.minimum(inside.astype(np.intp), intervals - 1)
         return (
-            self.taylor[study * intervals + interval], inside - interval - 0.5, steps - inside
-        )  # fmt: skip
+            self.taylor.take(study * intervals + interval, axis=0),  # much faster than by index
+            inside - interval - 0.5,
+            steps - inside,
+        )
 
 
 def tabulate(
-    bound: BoundModel, low: FloatArray, high: FloatArray, *, allowed: float | None = None
+    bound: BoundModel,
+    low: FloatArray,
+    high: FloatArray,
+    *,
+    allowed: float | None = None,
+    halved: int = 0,
 ) -> Tables:
     """Tabulate log g between theta = low and high (study,), or the bounds of the measure.
 
-    `allowed` is the error of one table's spline; a larger one is met with fewer nodes.
+    `allowed` is the error of one table's spline; a larger one is met with fewer nodes. The usual
+    step is halved `halved` times.
 
     Raises
     ------
@@ -153,7 +172,8 @@ def tabulate(
     """
     lines = TableMap.of(bound.data)
     ends = lines.line(low), lines.line(high)
-    return _tabulate(bound, lines, *ends, allowed=allowed or _ERROR / len(bound.studies))
+    allowed = allowed or _ERROR / len(bound.studies)
+    return _tabulate(bound, lines, *ends, allowed=allowed, halved=halved)
 
 
 def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
@@ -162,11 +182,17 @@ def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
     more = np.minimum(0.3 * (last - first), TABLE_BEND)  # about three times as far, at most
     first = np.where(short[:, 0], first - more, first)
     last = np.where(short[:, 1], last + more, last)
-    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed)
+    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed, halved=tables.halved)
 
 
 def _tabulate(
-    bound: BoundModel, lines: TableMap, first: FloatArray, last: FloatArray, *, allowed: float
+    bound: BoundModel,
+    lines: TableMap,
+    first: FloatArray,
+    last: FloatArray,
+    *,
+    allowed: float,
+    halved: int,
 ) -> Tables:
     center, scale = bound.data.y, bound.data.se
     column = lines.take(np.arange(len(center))[:, None])
@@ -174,7 +200,7 @@ def _tabulate(
     if ends is not None:  # not beyond the bounds of the measure
         low, high = lines.line(ends.T)
         first, last = np.maximum(first, low), np.minimum(last, high)
-    step = _STEP if allowed <= _ERROR else 2 * _STEP
+    step = (_STEP if allowed <= _ERROR else 2 * _STEP) / 2**halved
     error = np.inf
     for _ in range(_FINEST):
         half = int(np.ceil((last - first).max() / (2 * step)))
@@ -196,10 +222,13 @@ def _tabulate(
                 lines=lines,
                 first=first,
                 step=spacing,
+                theta=theta,
                 log_g=log_g,
+                log_spacing=np.log(spacing[:, None] / column.slopes(theta)[0]),
                 taylor=taylor,
                 error=error,
                 allowed=allowed,
+                halved=halved,
             )
         step *= 0.7
     raise AccuracyError(
@@ -208,12 +237,21 @@ def _tabulate(
     )
 
 
-def _derivative(c: FloatArray, u: FloatArray) -> FloatArray:
-    """Differentiate a polynomial with coefficients c (..., 8) at u."""
-    d = np.zeros_like(u)
-    for power in range(7, 0, -1):
-        d = d * u + power * c[..., power]
-    return d
+def _derivatives(c: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """First and second derivatives of a polynomial with coefficients c (..., 8) at u.
+
+    By repeated synthetic division, in place.
+    """
+    f, d1, half_d2 = c[..., 7].copy(), np.zeros_like(u), np.zeros_like(u)
+    for power in range(6, -1, -1):
+        half_d2 *= u
+        half_d2 += d1
+        d1 *= u
+        d1 += f
+        f *= u
+        f += c[..., power]
+    half_d2 *= 2
+    return d1, half_d2
 
 
 def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float, float]:

@@ -132,8 +132,13 @@ class BinomialLikelihood:
         def log_integrand(level: FloatArray, pair: IndexArray) -> FloatArray:
             i = pair[:, None]
             treated, control = self._log_odds(data, theta[i], level)
-            out: FloatArray = r_c[i] * control - n_c[i] * softplus(control)
-            out += r_t[i] * treated - n_t[i] * softplus(treated)
+            out = softplus(control)
+            out *= -n_c[i]
+            other = softplus(treated)
+            other *= n_t[i]
+            out -= other
+            out += r_c[i] * control
+            out += r_t[i] * treated
             out += self.baseline.logpdf(level)
             return out
 

@@ -15,7 +15,8 @@ _DROP = 38.0  # log units below the peak at which the integrand is cut: e^-38 = 
 _BEND = 4.0  # widths after which the nodes begin to spread exponentially
 _FIRST, _LAST = 20, 5120  # steps of the first rule, and of the last
 _HALVING = 3e-8  # accepted change of the log integral when the step is halved; see below
-_CHUNK = 768  # integrands taken at once: 126 kB for the first rule, within the cache
+_CHUNK = 768  # integrands summed at once: 126 kB for the first rule, within the cache
+_SEARCH = 8192  # integrands whose peaks are looked for at once
 
 
 def integrate_peak(
@@ -54,8 +55,8 @@ def integrate_peak(
         5120 steps do not meet the tolerance.
     """
     out = np.empty(len(start))
-    for begin in range(0, len(start), _CHUNK):
-        pairs = np.arange(begin, min(begin + _CHUNK, len(start)))
+    for begin in range(0, len(start), _SEARCH):
+        pairs = np.arange(begin, min(begin + _SEARCH, len(start)))
 
         def of_chunk(a: FloatArray, pair: IndexArray, pairs: IndexArray = pairs) -> FloatArray:
             return log_f(a, pairs[pair])
@@ -83,28 +84,38 @@ def _integrate(
     left, right = (_BEND * np.arcsinh(distance / _BEND) for distance in reach)
 
     def sum_nodes(which: IndexArray, steps: int, nodes: FloatArray) -> FloatArray:
-        x = (left + right)[which, None] / steps * nodes - left[which, None]
-        grown = np.exp(x / _BEND)
-        a = peak[which, None] + (scale[which, None] * (0.5 * _BEND)) * (grown - 1 / grown)
-        f = np.exp(log_f(a, which) - top[which, None]) * (grown + 1 / grown)
-        out: FloatArray = 0.5 * f.sum(axis=1)
+        x = ((left + right)[which] / steps)[:, None] * nodes
+        x -= left[which, None]
+        x /= _BEND
+        grown = np.exp(x, out=x)
+        shrunk = 1 / grown
+        a = grown - shrunk
+        a *= (scale[which] * (0.5 * _BEND))[:, None]
+        a += peak[which, None]
+        f = log_f(a, which)
+        f -= top[which, None]
+        np.exp(f, out=f)
+        grown += shrunk
+        out: FloatArray = 0.5 * np.vecdot(f, grown)
         return out
 
-    total = sum_nodes(everything, _FIRST, np.arange(_FIRST + 1.0))
-    todo, steps = everything, _FIRST
-    while len(todo):
-        if steps >= _LAST:
-            raise AccuracyError(
-                f"An integral over a study's baseline did not settle with {steps} nodes. "
-                "Is the baseline prior far narrower than the data, or far from them?"
-            )
-        more = sum_nodes(todo, 2 * steps, np.arange(1.0, 2 * steps, 2))
-        moved = np.abs(total[todo] - more) / (total[todo] + more)
-        total[todo] += more
-        steps *= 2
-        settled = moved < _HALVING
-        total[todo[settled]] *= ((left + right) / steps)[todo[settled]]
-        todo = todo[~settled]
+    total = np.empty(len(start))
+    for begin in range(0, len(start), _CHUNK):
+        todo, steps = everything[begin : begin + _CHUNK], _FIRST
+        total[todo] = sum_nodes(todo, steps, np.arange(_FIRST + 1.0))
+        while len(todo):
+            if steps >= _LAST:
+                raise AccuracyError(
+                    f"An integral over a study's baseline did not settle with {steps} nodes. "
+                    "Is the baseline prior far narrower than the data, or far from them?"
+                )
+            more = sum_nodes(todo, 2 * steps, np.arange(1.0, 2 * steps, 2))
+            moved = np.abs(total[todo] - more) / (total[todo] + more)
+            total[todo] += more
+            steps *= 2
+            settled = moved < _HALVING
+            total[todo[settled]] *= ((left + right) / steps)[todo[settled]]
+            todo = todo[~settled]
     out: FloatArray = top + np.log(total * scale)
     return out
 

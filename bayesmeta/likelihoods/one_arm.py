@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammaln, xlog1py, xlogy
+from scipy.special import expit, xlog1py, xlogy
 
 from bayesmeta.effects import Correction, Measure
 from bayesmeta.likelihoods.requirements import require_independence, require_measure
-from bayesmeta.likelihoods.special import log_choose, softplus
+from bayesmeta.likelihoods.special import log_choose, softplus, stirling_rest
 from bayesmeta.likelihoods.tables import take_rows
 from bayesmeta.likelihoods.whitened import whitened_effects
 from bayesmeta.scales import FloatArray
@@ -130,8 +130,9 @@ class OneArmLikelihood:
         """Log probability of the events at theta (study, node)."""
         x, size = data.events[:, None], data.size[:, None]
         if data.measure == "IRLN":
-            log_mean = theta + np.log(size)
-            return x * log_mean - np.exp(np.minimum(log_mean, 700.0)) - gammaln(x + 1)
+            away = np.minimum(theta - np.log(np.maximum(x, 1.0) / size), 700.0)  # from the peak
+            fall = np.where(x > 0, x * (np.expm1(away) - away), np.exp(away))
+            return -fall - stirling_rest(x)
         if data.measure == "PR":
             coefficient = log_choose(data.size, data.events)[:, None]
             return xlogy(x, theta) + xlog1py(size - x, -theta) + coefficient
