@@ -38,7 +38,8 @@ class StudyTables:
     top : (study,)
         Largest value of log g, which the coefficients leave out.
     noise : (study,)
-        Largest last coefficient of panels within 60 of the top: of their error.
+        Largest last coefficient of panels within 60 of the top, times their share of a standard
+        error if they are shorter: of their error.
     """
 
     first: IntArray
@@ -72,9 +73,12 @@ def tabulate(bound: BoundModel, *, nodes: int, first: float) -> StudyTables:
     tops = [float(values.max()) for _, _, values in parts]
     for (_, c, _), top in zip(parts, tops, strict=True):
         c[:, 0] -= top
+    noise = []
+    for (edges, c, values), top, se in zip(parts, tops, data.se, strict=True):
+        near = values.max(axis=1) > top - 60
+        share = np.minimum(np.diff(edges) / se, 1.0)
+        noise.append(float((np.abs(c[:, -2:]).max(axis=1) * share)[near].max()))
     to_powers = np.stack([_pad(cheb2poly(row), nodes) for row in np.eye(nodes)])
-    near = [values.max(axis=1) > top - 60 for (_, _, values), top in zip(parts, tops, strict=True)]
-    noise = [float(np.abs(c[i, -2:]).max()) for i, (_, c, _) in zip(near, parts, strict=True)]
     return StudyTables(
         first=np.cumsum([0, *(len(edges) for edges, _, _ in parts)]),
         edges=np.concatenate([edges for edges, _, _ in parts]),
