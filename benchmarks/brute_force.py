@@ -295,7 +295,7 @@ class _Rows:
                 at = line.tau(0.5 * (a + b) + 0.5 * (b - a) * x)[0]
                 for t, _, _, m in part:
                     where[np.abs(at - t).argmin()] = m.sum() / total
-            of_panel = (line, ends, np.stack(full))
+            of_panel = (line, ends, np.stack(full), to_series(np.stack(full)))
         mass = np.concatenate([m for *_, m in kept]) / total
         return Panels(
             tau=np.repeat([t for t, *_ in kept], counts),

@@ -29,9 +29,9 @@ class Panels:
         Every tau, and its mass.
     origin : float
         That mu is counted from in `begin`, `end`, `domain` and the functions.
-    tau_panels : (line, (panel of tau, 2), (panel of tau, node)) or None
-        The line of tau, the panels' ends on it and the masses at their nodes; None where tau is
-        known.
+    tau_panels : (line, (panel of tau, 2), (panel of tau, node), (panel of tau, node)) or None
+        The line of tau, the panels' ends on it, the masses at their nodes and their coefficients;
+        None where tau is known.
     """
 
     tau: FloatArray
@@ -41,7 +41,7 @@ class Panels:
     coefficients: FloatArray
     at_tau: FloatArray
     of_tau: FloatArray
-    tau_panels: tuple[Any, FloatArray, FloatArray] | None
+    tau_panels: tuple[Any, FloatArray, FloatArray, FloatArray] | None
     log_evidence: float
     origin: float
     domain: tuple[float, float]
@@ -53,10 +53,12 @@ class Panels:
         if self.tau_panels is not None:
             cdfs |= {"tau": self.cdf_tau, "theta_new": self.cdf_new}
             out["theta_new < 0"] = self.cdf_new(-self.origin)
+        first, last = float(self.begin.min()), float(self.end.max())
+        middle = float(brentq(lambda x: self.cdf_mu(x) - 0.5, first, last, xtol=1e-300))
         for name, cdf in cdfs.items():
             for p in PROBS:
                 moved = 0.0 if name == "tau" else self.origin
-                out[f"{name} {100 * p:g}%"] = moved + self._quantile(name, cdf, p)
+                out[f"{name} {100 * p:g}%"] = moved + self._quantile(name, cdf, p, middle)
         wanted = self.moments()
         if not moments:
             wanted = dict.fromkeys(wanted, math.nan)
@@ -102,9 +104,9 @@ class Panels:
     def cdf_tau(self, x: float) -> float:
         """P(tau <= x)."""
         assert self.tau_panels is not None
-        line, ends, mass = self.tau_panels
+        line, ends, mass, series = self.tau_panels
         at = float(line.line(np.array(x)))
-        parts = _partial(mass, to_series(mass), ends[:, 0], ends[:, 1], np.full(len(ends), at))
+        parts = _partial(mass, series, ends[:, 0], ends[:, 1], np.full(len(ends), at))
         return float(parts.sum())
 
     def cdf_new(self, x: float) -> float:
@@ -153,7 +155,7 @@ class Panels:
         """Mass of each panel below x (panel,)."""
         return _partial(self.mass, self.coefficients, self.begin, self.end, x)
 
-    def _quantile(self, name: str, cdf: Callable[[float], float], p: float) -> float:
+    def _quantile(self, name: str, cdf: Callable[[float], float], p: float, middle: float) -> float:
         if name == "tau":
             low, high = float(self.at_tau.min()) * 0.5, float(self.at_tau.max()) * 2
 
@@ -163,7 +165,6 @@ class Panels:
             return math.exp(brentq(off, math.log(low), math.log(high), xtol=1e-12, rtol=1e-12))
         spread = float(self.at_tau.max()) if name == "theta_new" else 0.0
         first, last = float(self.begin.min()), float(self.end.max())
-        middle = float(brentq(lambda x: self.cdf_mu(x) - 0.5, first, last, xtol=1e-300))
         if math.isfinite(self.domain[0]):
             low, high = self.domain
         else:
