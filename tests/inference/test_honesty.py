@@ -16,7 +16,7 @@ from benchmarks.random_problems import FAMILIES
 from benchmarks.references import bind, read
 
 FAST, SLOW = 2, 10
-# quantiles off by some 1e-8 where less is reported, for sums at single nodes; see the docs' accuracy
+# quantiles off by up to 3e-8 where less is reported; see docs/methods/accuracy.md
 KNOWN = {
     "conditional OR": {14},
     "poisson IRR": {15},
