@@ -1,480 +1,319 @@
 """A posterior by plain sums, as a second opinion on the grid engine: slow, and its own road.
 
-It shares log g, the priors and nothing else with the engine: another map of tau, finer lines of mu
-on another map, tables of log g with half the spacing on another map, and integrals over theta by
-even sums, which are taken about the integrand's peak where the table's nodes do not resolve it.
+It shares log g and the priors with the engine and nothing else: other tables of log g, adaptive
+sums for the integrals over theta (`study_sums`), and Gauss-Legendre panels of mu and of tau
+that are halved until the Legendre coefficients of the integrand have fallen. Two runs with other
+nodes, panels, tables and another map of tau tell the error.
 """
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from scipy.interpolate import BSpline, make_interp_spline
-from scipy.special import ndtr, roots_hermite, sici
+from numpy.polynomial.legendre import leggauss, legvander
 
+from bayesmeta.likelihoods import NormalLikelihood
 from bayesmeta.model import BoundModel
-from bayesmeta.priors import Fixed
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
+from benchmarks.mu_sums import MOST_PANELS, integrate_mu, peak_of_mu
+from benchmarks.panels import Panels, to_series
+from benchmarks.study_sums import Posterior
+from benchmarks.study_tables import tabulate
 
-_BEND = 4.0  # standard errors after which a table's nodes spread exponentially
-_STEP = 0.07  # of a table
-_BEND_MU = 2.0
-_EDGE, _EMPTY = -33.0, -38.0  # log density that the ends must have fallen to, and where to cut
-_ROUGH = 1e-6  # change when every second node of a sum is left out, from which it is taken again
-_HERMITE = roots_hermite(40)
-
-type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+_DEEP = 26.0  # log units below the peak at which tau is cut
+_ALLOWED = 3e-10  # last Legendre coefficients, as a share of the whole
+_TINY = 1e-14  # share of the whole that a panel of mu may have to be left out
+_MOST = 400  # panels of tau
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BruteForce:
-    """Masses (tau, mu) at nodes, log evidence, and what is known of their error.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one run goes about it.
 
-    `x`, `step`: where the nodes lie on the lines of mu, for the sinc integral between them.
+    Attributes
+    ----------
+    nodes : int
+        Of Gauss and Legendre, in a panel of mu or tau.
+    reach : float
+        Length of the first panels of mu, in widths of its peak.
+    length : float
+        Length of the first panels of tau, in SDs of its logarithm.
+    logs : bool
+        The line of tau is its logarithm; else tau = s sinh(v).
+    inner : float
+        Accepted difference of Gauss and Kronrod rules for the integrals over theta.
+    table : (int, float)
+        Chebyshev nodes in a table's panel, and where its first edge is, in standard errors.
     """
 
-    tau: FloatArray
-    w: FloatArray
-    mu: FloatArray
-    mass: FloatArray
-    center: FloatArray
-    scale: FloatArray
-    x_low: FloatArray
-    x_step: FloatArray
-    log_evidence: float
-    error: float
-
-    def thinned(self) -> "BruteForce":
-        """Give the same from every second node of each line: how much it moves tells its error."""
-        t = slice(None, None, 2 if len(self.tau) > 1 else 1)
-        m = slice(None, None, 2 if self.mu.shape[1] > 1 else 1)
-        mass = self.mass[t, m]
-        total = mass.sum()
-        spacing = (1 + (len(self.tau) > 1)) * (1 + (self.mu.shape[1] > 1))
-        return replace(
-            self,
-            tau=self.tau[t],
-            w=self.w[t],
-            mu=self.mu[t, m],
-            mass=mass / total,
-            center=self.center[t],
-            scale=self.scale[t],
-            x_low=self.x_low[t],
-            x_step=self.x_step[t] * (1 + (self.mu.shape[1] > 1)),
-            log_evidence=self.log_evidence + float(np.log(total * spacing)),
-        )
-
-    def moments(self) -> dict[str, float]:
-        """Means and SDs of mu and tau, and the SD of theta_new."""
-        return _moments(self.mass, self.mu, self.tau)
-
-    def cdf_mu(self, x: float) -> float:
-        """P(mu <= x)."""
-        return float(self._rows_below(np.full(len(self.tau), x)).sum())
-
-    def cdf_tau(self, x: float, line: float) -> float:
-        """P(tau <= x); `line` is x on the line of tau."""
-        if len(self.tau) == 1:
-            return float(x >= self.tau[0])
-        steps = (line - self.w[0]) / (self.w[1] - self.w[0]) - np.arange(len(self.w))
-        share = 0.5 + sici(np.pi * steps)[0] / np.pi
-        return float(share @ self.mass.sum(axis=1))
-
-    def cdf_new(self, x: float) -> float:
-        """P(theta_new <= x): kernels about the nodes, or shifts where tau is too narrow."""
-        counts = self.mass > 1e-12 * self.mass.max(axis=1, keepdims=True)
-        gap = (np.diff(self.mu, axis=1, append=self.mu[:, -1:]) * counts).max(axis=1)
-        wide = self.tau > 2 * gap
-        total = 0.0
-        if wide.any():
-            away = (x - self.mu[wide]) / self.tau[wide, None]
-            total += float((self.mass[wide] * ndtr(away)).sum())
-        for z, weight in zip(*_HERMITE, strict=True):
-            below = self._rows_below(x - np.sqrt(2) * z * self.tau)
-            total += float(below[~wide].sum()) * weight / np.sqrt(np.pi)
-        return total
-
-    def _rows_below(self, x: FloatArray) -> FloatArray:
-        """P(mu <= x and tau is this node), (tau,)."""
-        if self.mu.shape[1] == 1:
-            return self.mass[:, 0] * (x >= self.mu[:, 0])
-        line = _BEND_MU * np.arcsinh((x - self.center) / (self.scale * _BEND_MU))
-        steps = (line - self.x_low) / self.x_step
-        share = 0.5 + sici(np.pi * (steps[:, None] - np.arange(self.mu.shape[1])))[0] / np.pi
-        out: FloatArray = (share * self.mass).sum(axis=1)
-        return out
+    nodes: int
+    reach: float
+    length: float
+    logs: bool
+    inner: float
+    table: tuple[int, float]
 
 
-def integrate(bound: BoundModel, *, tilt: bool, n_tau: int = 81, n_mu: int = 61) -> BruteForce:
-    """Sum over (tau, mu); `tilt` makes the nodes cover what second moments need.
+RULES = (
+    Rule(nodes=16, reach=4.2, length=2.2, logs=True, inner=1e-6, table=(16, 2.0)),
+    Rule(nodes=20, reach=5.1, length=2.6, logs=False, inner=2e-7, table=(14, 1.5)),
+)
+
+
+def integrate(bound: BoundModel, rule: Rule, *, moments: bool) -> Panels:
+    """Integrate over (mu, tau); `moments` makes the panels of tau cover what second moments need.
 
     Raises
     ------
     RuntimeError
-        The region of the posterior was not found.
+        The panels of tau do not resolve its posterior.
     """
-    region = _first_region(bound, 41, 31)
-    table = None
-    for _ in range(60):
-        values = region.nodes()
-        needed = _Table.reach(bound, *values[:2])
-        if table is None or (needed[0] < table.low).any() or (needed[1] > table.high).any():
-            table = _Table.make(bound, *needed)
-        log_f = region.log_prior(bound) + table.log_total(values[1], values[0])
-        moved = region.moved(log_f, tilt=tilt)
-        if moved is not None:
-            region = moved
-            continue
-        if region.n_mu == 31 or region.n_tau == 41:
-            region = region.resized(n_tau, n_mu)
-            continue
-        result = _finish(region, log_f, table)
-        if result.error < 1e-9 or max(region.n_tau, region.n_mu) > 700:
-            return result
-        region = region.finer(log_f)
-    raise RuntimeError("brute force did not find the region of the posterior")
+    with np.errstate(all="ignore"):
+        posterior, tops = _prepare(bound, rule)
+        low, high = bound.model.heterogeneity.support
+        if low == high:
+            center, _, foot = peak_of_mu(low, posterior)
+            rows = _Rows(posterior, rule, center)
+            rows.add(np.array([low]), np.array([-foot]), np.array([-foot]))
+            return rows.collect(tops + foot, None)
+        line = _Line(
+            logs=rule.logs,
+            unit=float(bound.data.se.min()),
+            low=low,
+            high=high,
+        )
+        edges, foot, center = _first_edges(bound, posterior, rule, line, moments=moments)
+        rows = _Rows(posterior, rule, center)
+        x, w = leggauss(rule.nodes)
+        to_coefficients = _to_coefficients(rule.nodes)
+        todo = list(pairwise(edges))
+        done: list[tuple[float, float]] = []
+        sums: list[FloatArray] = []
+        for _ in range(40):
+            for a, b in todo:
+                v = 0.5 * (a + b) + 0.5 * (b - a) * x
+                tau, log_slope = line.tau(v)
+                log_weight = bound.model.heterogeneity.logpdf(tau) + log_slope - foot
+                log_weight = np.nan_to_num(log_weight, nan=-np.inf, posinf=-np.inf)
+                part = rows.add(tau, log_weight + np.log(0.5 * (b - a) * w), log_weight)
+                sums.append(part)
+                done.append((a, b))
+            todo = []
+            total = np.sum([s.sum(axis=1) for s in sums], axis=0)
+            whole = np.array([total[0], np.sqrt(total[0] * total[2]), total[2]])
+            left = []
+            for j, s in enumerate(sums):
+                last = np.abs((s / w) @ to_coefficients[-2:].T).max(axis=1)
+                own = s.sum(axis=1)
+                noise = np.array([own[0], np.sqrt(own[0] * own[2]), own[2]]) * posterior.noise
+                if (last > _ALLOWED * whole + noise).any():
+                    left.append(j)
+            if not left:
+                break
+            if len(done) > _MOST:
+                raise RuntimeError("the panels of tau do not settle")
+            for j in reversed(left):
+                a, b = done.pop(j)
+                sums.pop(j)
+                rows.drop(j)
+                todo += [(a, 0.5 * (a + b)), (0.5 * (a + b), b)]
+        return rows.collect(tops + foot, (line, np.array(done), rule.nodes))
 
 
-def tau_line(tau: float, unit: float) -> float:
-    """Where tau lies on its line: tau = unit exp(sinh(w))."""
-    return float(np.arcsinh(np.log(tau / unit)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """The line of tau: its logarithm, or v of tau = unit sinh(v)."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Region:
-    """Lines: tau = unit exp(sinh(w)), and mu = center + scale bend sinh(x / bend) for each."""
-
+    logs: bool
     unit: float
-    w_low: float
-    w_high: float
-    n_tau: int
-    known_tau: float | None
-    limits: tuple[float, float]
-    x_low: FloatArray
-    x_high: FloatArray
-    n_mu: int
-    known_mu: float | None
-    y: FloatArray
-    se: FloatArray
-    prior: tuple[float, float]
+    low: float
+    high: float
 
-    @property
-    def w(self) -> FloatArray:
-        return np.linspace(self.w_low, self.w_high, self.n_tau)
+    def tau(self, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Tau on the line, and the log of its slope."""
+        if self.logs:
+            return self.low + np.exp(v), v
+        return self.low + self.unit * np.sinh(v), np.log(self.unit * np.cosh(v))
 
-    def about(self, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and SD of mu given tau, by the normal approximation."""
-        weight = 1 / (self.se**2 + tau[:, None] ** 2)
-        precision = weight.sum(axis=1) + self.prior[1]
-        center = (weight @ self.y + self.prior[0] * self.prior[1]) / precision
-        return center, precision**-0.5
-
-    def nodes(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Tau (tau,), mu (tau, mu), and the lines of mu (tau, mu)."""
-        low, high = self.limits
-        if self.known_tau is not None:
-            tau = np.array([self.known_tau])
-        elif np.isinf(high):
-            tau = low + self.unit * np.exp(np.sinh(self.w))
-        else:
-            tau = low + (high - low) / (1 + np.exp(-np.pi / 2 * np.sinh(self.w)))
-        center, scale = self.about(tau)
-        if self.known_mu is not None:
-            return tau, np.full((len(tau), 1), self.known_mu), np.zeros((len(tau), 1))
-        x = self.x_low[:, None] + (self.x_high - self.x_low)[:, None] * np.linspace(0, 1, self.n_mu)
-        mu = center[:, None] + scale[:, None] * _BEND_MU * np.sinh(x / _BEND_MU)
-        return tau, mu, x
-
-    def log_prior(self, bound: BoundModel) -> FloatArray:
-        """Log of the priors times the spacing of the nodes, (tau, mu)."""
-        tau, mu, x = self.nodes()
-        out = np.zeros_like(mu)
-        if self.known_mu is None:
-            scale, step = self.about(tau)[1], (self.x_high - self.x_low) / (self.n_mu - 1)
-            out = out + bound.model.effect.logpdf(mu) + np.log(np.cosh(x / _BEND_MU))
-            out = out + np.log(scale * step)[:, None]
-        if self.known_tau is None:
-            low, high = self.limits
-            slope = np.log(np.cosh(self.w) * (self.w_high - self.w_low) / (self.n_tau - 1))
-            if np.isinf(high):
-                slope = slope + np.log(tau - low)
-            else:
-                z = np.pi / 2 * np.sinh(self.w)
-                slope = slope + np.log((high - low) * np.pi / 2) - np.logaddexp(0, z)
-                slope = slope - np.logaddexp(0, -z)
-            out = out + (bound.model.heterogeneity.logpdf(tau) + slope)[:, None]
+    def line(self, tau: FloatArray) -> FloatArray:
+        """Where tau is on the line."""
+        away = np.maximum(tau - self.low, 0.0)
+        out: FloatArray = np.log(away) if self.logs else np.arcsinh(away / self.unit)
         return out
 
-    def moved(self, log_f: FloatArray, *, tilt: bool) -> "_Region | None":
-        """Give a region that holds what counts; None where this one does."""
-        tau, mu, _ = self.nodes()
-        height = log_f - log_f.max()
-        if tilt and self.known_tau is None:
-            tilted = log_f + 2 * np.log(tau)[:, None]
-            height = np.maximum(height, tilted - tilted.max())
-        if tilt and self.known_mu is None:
-            mass = np.exp(log_f - log_f.max())
-            middle = float((mass * mu).sum() / mass.sum())
-            tilted = log_f + 2 * np.log(np.abs(mu - middle) + 1e-300)
-            height = np.maximum(height, tilted - tilted.max())
-        x_low, x_high = self.x_low, self.x_high
-        if self.known_mu is None:
-            x_low, x_high = _fit(height, x_low, x_high, -1e3, 1e3)
-        w_low, w_high = np.array([self.w_low]), np.array([self.w_high])
-        if self.known_tau is None:
-            last = 5.2 if np.isinf(self.limits[1]) else 3.8
-            w_low, w_high = _fit(height.max(axis=1)[None], w_low, w_high, -4.5, last, most=0.4)
-        same = w_low[0] == self.w_low and w_high[0] == self.w_high
-        if same and np.array_equal(x_low, self.x_low) and np.array_equal(x_high, self.x_high):
-            return None
-        w = np.linspace(float(w_low[0]), float(w_high[0]), self.n_tau)
-        if not same:
-            x_low, x_high = (np.interp(w, self.w, x) for x in (x_low, x_high))
-        return replace(
-            self, w_low=float(w_low[0]), w_high=float(w_high[0]), x_low=x_low, x_high=x_high
+
+def _prepare(bound: BoundModel, rule: Rule) -> tuple[Posterior, float]:
+    normal = isinstance(bound.model.likelihood, NormalLikelihood)
+    tables = tabulate(
+        bound.take([0]) if normal else bound, nodes=rule.table[0], first=rule.table[1]
+    )
+    effect, form = bound.model.effect, bound.model.random_effects
+    mean, precision = 0.0, 0.0
+    middle = 0.0 if not effect.proper else float(effect.quantile(np.array([0.5]))[0])
+    at = np.array([middle - 1e-3, middle, middle + 1e-3])
+    if np.isinf(effect.support).all() and effect.proper:  # normal
+        upper = float(effect.quantile(np.array([0.75]))[0])
+        mean, precision = middle, (0.6744897501960817 / (upper - middle)) ** 2
+    elif hasattr(effect, "prior"):  # normal, cut
+        mean, precision = effect.prior.mean, effect.prior.sd**-2
+        middle = min(max(mean, effect.support[0] + 1e-3), effect.support[1] - 1e-3)
+        at = np.array([middle, middle, middle])
+    level = float(effect.logpdf(at)[1]) + 0.5 * precision * (middle - mean) ** 2
+    by_precision = np.argsort(bound.data.se, kind="stable")
+    origin = float(bound.data.y[by_precision[0]])
+    domain = (-math.inf, math.inf)
+    if isinstance(form, TruncatedRandomEffects):
+        domain = (form.low - origin, form.high - origin)
+    k = len(bound.data.y)
+    powers = hasattr(bound.model.likelihood, "tail_orders")
+    posterior = Posterior(
+        first=tables.first,
+        edges=tables.edges,
+        coefficients=tables.coefficients,
+        flat=tables.flat,
+        center=bound.data.y - origin,
+        scale=np.asarray(bound.data.se, dtype=np.float64),
+        prior=(float(mean) - origin, float(precision), level),
+        domain=domain,
+        inner=rule.inner,
+        candidates=by_precision if powers or k <= 5 else by_precision[:3],
+        noise=2e-11 + 4 * float(tables.noise.sum()) * (not normal),
+        normal=normal,
+        powers=powers,
+        rough=len(getattr(bound.data, "breaks", ())) > 0,
+        zero=-origin,
+    )
+    return posterior, 0.0 if normal else float(tables.top.sum())
+
+
+def _first_edges(
+    bound: BoundModel, posterior: Posterior, rule: Rule, line: _Line, *, moments: bool
+) -> tuple[FloatArray, float, float]:
+    """Edges of panels on the line of tau, and the highest density there and its mu."""
+    y, se = bound.data.y, bound.data.se
+    smallest = math.log(min(float(se.min()), 0.01))
+    largest = math.log(float(np.ptp(y)) + float(se.max()) + 1)
+    if math.isfinite(line.high):
+        largest = min(largest, math.log(line.high - line.low))
+    u = np.concatenate(
+        [
+            smallest - np.arange(6, 42, 4.0)[::-1],
+            np.arange(smallest - 4, largest + 4, 0.7),
+            largest + np.arange(4, 44, 4.0),
+        ]
+    )
+    if math.isfinite(line.high):
+        end = math.log(line.high - line.low)
+        u = np.append(u[u < end - 0.3], end)
+    tau = line.low + np.exp(u)
+    log_p = bound.model.heterogeneity.logpdf(tau * (1 - 1e-12)) + u
+    height, peaks = np.full(len(u), -np.inf), np.zeros(len(u))
+    for j in np.flatnonzero(np.isfinite(log_p)):
+        peaks[j], width, top = peak_of_mu(float(tau[j]), posterior)
+        height[j] = log_p[j] + top + math.log(width)
+    counts = height > height.max() - _DEEP
+    if moments:
+        tilted = height + 2 * u
+        counts |= tilted > tilted.max() - _DEEP
+    where = np.flatnonzero(counts)
+    first, last = max(where[0] - 1, 0), min(where[-1] + 1, len(u) - 1)
+    steep = height[first : last + 1] > height.max() - 8
+    weight = np.exp(height - height.max()) * np.gradient(u)
+    weight /= weight.sum()
+    spread = math.sqrt(float(weight @ (u - weight @ u) ** 2))
+    length = min(max(rule.length * spread, 0.4), 4.0)
+    ends = [float(u[first])]
+    while ends[-1] < u[last]:
+        near = steep[np.abs(u[first : last + 1] - ends[-1]).argmin()]
+        ends.append(ends[-1] + length * (1.0 if near else 2.0))
+    ends[-1] = float(u[last])
+    edges = line.line(line.low + np.exp(np.array(ends)))
+    if not line.logs:
+        edges[0] = 0.0
+    return np.unique(edges), float(height.max()), float(peaks[height.argmax()])
+
+
+class _Rows:
+    """Panels of mu for every tau, by panel of tau."""
+
+    def __init__(self, posterior: Posterior, rule: Rule, center: float) -> None:
+        self.posterior, self.rule, self.center = posterior, rule, center
+        self.x, self.w = leggauss(rule.nodes)
+        self.legendre = _to_coefficients(rule.nodes)
+        self.parts: list[list[tuple[float, FloatArray, FloatArray, FloatArray]]] = []
+        self._begins, self._ends = np.empty(MOST_PANELS), np.empty(MOST_PANELS)
+        self._logs = np.empty((MOST_PANELS, rule.nodes))
+
+    def add(self, tau: FloatArray, log_weight: FloatArray, fall: FloatArray) -> FloatArray:
+        """Integrate over mu for each tau; give masses and their first two moments, (3, tau)."""
+        part, out = [], np.zeros((3, len(tau)))
+        for r, t in enumerate(tau):
+            if not np.isfinite(log_weight[r]):
+                continue
+            _, width, top = peak_of_mu(float(t), self.posterior)
+            below = -(top + math.log(width) + float(fall[r]))
+            count = integrate_mu(
+                float(t), self.posterior, self.x, self.legendre, self.rule.reach,
+                min(_ALLOWED / 2 * math.exp(min(max(below, 0.0), 12.0)), 1e-3),
+                self._begins, self._ends, self._logs,
+            )  # fmt: skip
+            a, b = self._begins[:count].copy(), self._ends[:count].copy()
+            mass = np.exp(self._logs[:count] + log_weight[r]) * (0.5 * (b - a))[:, None] * self.w
+            mu = 0.5 * (a + b)[:, None] + 0.5 * (b - a)[:, None] * self.x
+            away = mu - self.center
+            out[:, r] = [(mass * away**m).sum() for m in range(3)]
+            part.append((float(t), a, b, mass))
+        self.parts.append(part)
+        return out
+
+    def drop(self, j: int) -> None:
+        """Forget the panel of tau number `j`."""
+        self.parts.pop(j)
+
+    def collect(self, left_out: float, tau: tuple[_Line, FloatArray, int] | None) -> Panels:
+        """Put all panels side by side."""
+        rows = [row for part in self.parts for row in part]
+        total = float(sum(m.sum() for *_, m in rows))
+        second = sum(float((m.sum(axis=1) * ((a + b) / 2 - self.center) ** 2).sum())
+                     for _, a, b, m in rows)  # fmt: skip
+        kept = []
+        for t, a, b, m in rows:
+            own = m.sum(axis=1)
+            away = ((a + b) / 2 - self.center) ** 2
+            i = (own > _TINY * total) | (own * away > _TINY * second)
+            kept.append((t, a[i], b[i], m[i]))
+        counts = [len(a) for _, a, _, _ in kept]
+        of_row = np.array([m.sum() for *_, m in rows]) / total
+        of_panel = None
+        if tau is not None:
+            line, ends, nodes = tau
+            full = [np.zeros(nodes) for _ in self.parts]
+            x, _ = leggauss(nodes)
+            for where, part, (a, b) in zip(full, self.parts, ends, strict=True):
+                at = line.tau(0.5 * (a + b) + 0.5 * (b - a) * x)[0]
+                for t, _, _, m in part:
+                    where[np.abs(at - t).argmin()] = m.sum() / total
+            of_panel = (line, ends, np.stack(full), to_series(np.stack(full)))
+        mass = np.concatenate([m for *_, m in kept]) / total
+        return Panels(
+            tau=np.repeat([t for t, *_ in kept], counts),
+            begin=np.concatenate([a for _, a, _, _ in kept]),
+            end=np.concatenate([b for _, _, b, _ in kept]),
+            mass=mass,
+            coefficients=to_series(mass),
+            of_tau=of_row,
+            at_tau=np.array([t for t, *_ in rows]),
+            tau_panels=of_panel,
+            log_evidence=math.log(total) + left_out,
+            origin=-self.posterior.zero,
+            domain=self.posterior.domain,
         )
 
-    def finer(self, log_f: FloatArray) -> "_Region":
-        """Narrow the spacing in the direction that needs it."""
-        mass = np.exp(log_f - log_f.max())
-        if self.known_mu is None and _thinned(mass, 1) >= _thinned(mass, 0):
-            return self.resized(self.n_tau, 2 * (3 * self.n_mu // 4) + 1)
-        return self.resized(2 * (3 * self.n_tau // 4) + 1, self.n_mu)
 
-    def resized(self, n_tau: int, n_mu: int) -> "_Region":
-        """Give the same lines with other numbers of nodes."""
-        n_tau, n_mu = (
-            1 if self.known_tau is not None else n_tau,
-            1 if self.known_mu is not None else n_mu,
-        )
-        w = np.linspace(self.w_low, self.w_high, n_tau)
-        x_low, x_high = (np.interp(w, self.w, x) for x in (self.x_low, self.x_high))
-        return replace(self, n_tau=n_tau, n_mu=n_mu, x_low=x_low, x_high=x_high)
-
-
-def _first_region(bound: BoundModel, n_tau: int, n_mu: int) -> _Region:
-    effect, heterogeneity = bound.model.effect, bound.model.heterogeneity
-    known_mu = effect.value if isinstance(effect, Fixed) else None
-    prior = (0.0, 0.0)
-    if known_mu is None and effect.proper:
-        middle, upper = (float(q) for q in effect.quantile(np.array([0.5, 0.75])))
-        prior = (middle, (0.6745 / (upper - middle)) ** 2)
-    low, high = heterogeneity.support
-    known = low == high
-    points = 1 if known else n_tau
-    end = 3.8 if np.isfinite(high) else 1.3
-    return _Region(
-        unit=float(np.exp(np.mean(np.log(bound.data.se)))),
-        w_low=0.0 if known else -3.8,
-        w_high=0.0 if known else end,
-        n_tau=points,
-        known_tau=low if known else None,
-        limits=(low, high),
-        x_low=np.full(points, -4.0),
-        x_high=np.full(points, 4.0),
-        n_mu=1 if known_mu is not None else n_mu,
-        known_mu=known_mu,
-        y=bound.data.y,
-        se=bound.data.se,
-        prior=prior,
-    )
-
-
-def _fit(
-    height: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    lowest: float,
-    highest: float,
-    most: float = 1.5,
-) -> tuple[FloatArray, FloatArray]:
-    """Widen ranges (row,) whose ends count, and cut what is mostly empty."""
-    points = height.shape[1]
-    counts = height > _EMPTY
-    first, last = counts.argmax(axis=1), points - 1 - counts[:, ::-1].argmax(axis=1)
-    more, step = np.minimum(0.5 * (high - low), most), (high - low) / (points - 1)
-    at_low = (height[:, 0] > _EDGE) & (low > lowest)
-    at_high = (height[:, -1] > _EDGE) & (high < highest)
-    empty = (height.max(axis=1) > -25) & (last - first + 1 < points // 2) & ~at_low & ~at_high
-    new_low = np.where(empty, low + step * np.maximum(first - 3, 0), low)
-    new_high = np.where(empty, low + step * np.minimum(last + 3, points - 1), high)
-    new_low = np.where(at_low, np.maximum(low - more, lowest), new_low)
-    new_high = np.where(at_high, np.minimum(high + more, highest), new_high)
-    return new_low, new_high
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Table:
-    """log g at even x of theta = y + se bend sinh(x / bend), and a spline through it."""
-
-    y: FloatArray
-    se: FloatArray
-    low: FloatArray
-    high: FloatArray
-    step: FloatArray
-    log_g: FloatArray
-    spline: BSpline
-    error: float
-
-    @classmethod
-    def reach(
-        cls, bound: BoundModel, tau: FloatArray, mu: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """First and last x that the nodes can need."""
-        y, se = bound.data.y, bound.data.se
-        below, above = (mu.min(axis=1) - 9.5 * tau, mu.max(axis=1) + 9.5 * tau)
-        ends = []
-        for side, edge in ((-1, below.min()), (1, above.max())):
-            theta = side * np.maximum(side * edge, side * y + 15 * se)
-            ends.append(_BEND * np.arcsinh((theta - y) / (se * _BEND)) + side * 1e-9)
-        return ends[0], ends[1]
-
-    @classmethod
-    def make(cls, bound: BoundModel, low: FloatArray, high: FloatArray) -> "_Table":
-        y, se = bound.data.y, bound.data.se
-        low, high = low - 0.5, high + 0.5
-        spread = _STEP
-        for _ in range(5):
-            nodes = 2 * int(np.ceil((high - low).max() / spread / 2)) + 1
-            step = (high - low) / (nodes - 1)
-            x = low[:, None] + step[:, None] * np.arange(nodes)
-            theta = y[:, None] + se[:, None] * _BEND * np.sinh(x / _BEND)
-            log_g = bound.model.likelihood.log_g(bound.data, theta)
-            index = np.arange(nodes, dtype=float)
-            spline = make_interp_spline(index, log_g.T, k=7)
-            coarse = make_interp_spline(index[::2], log_g.T[::2], k=7)
-            drop = 1 + log_g.max(axis=1) - log_g.T[1::2]
-            error = float((np.abs(coarse(index[1::2]) - log_g.T[1::2]) / drop).max()) / 100
-            if error * len(y) < 1e-10:
-                break
-            spread *= 0.6
-        return cls(
-            y=y, se=se, low=low, high=high, step=step, log_g=log_g, spline=spline, error=error
-        )
-
-    def log_total(self, mu: FloatArray, tau: FloatArray) -> FloatArray:
-        """Sum of log L_i at mu (tau, mu)."""
-        x = self.low[:, None] + self.step[:, None] * np.arange(self.log_g.shape[1])
-        theta = self.y[:, None] + self.se[:, None] * _BEND * np.sinh(x / _BEND)
-        log_weight = self.log_g + np.log(self.se * self.step)[:, None] + np.log(np.cosh(x / _BEND))
-        log_l = np.empty((*mu.shape, len(self.y)))
-        for row, t in enumerate(tau):
-            for i in range(len(self.y)):
-                log_l[row, :, i] = _sum(theta[i], log_weight[i], mu[row], t)
-        left = np.argwhere(~np.isfinite(log_l))
-        for begin in range(0, len(left), 20_000):
-            row, node, study = left[begin : begin + 20_000].T
-            log_l[row, node, study] = self._about_peak(mu[row, node], tau[row], study)
-        out: FloatArray = log_l.sum(axis=-1)
-        return out
-
-    def _value(self, theta: FloatArray, study: IndexArray) -> FloatArray:
-        """Log g of the studies at theta (pair, node)."""
-        x = _BEND * np.arcsinh((theta - self.y[study][:, None]) / (self.se[study][:, None] * _BEND))
-        index = (x - self.low[study][:, None]) / self.step[study][:, None]
-        out = np.empty_like(theta)
-        for i in np.unique(study):
-            which = study == i
-            one = BSpline(self.spline.t, self.spline.c[:, i], 7)
-            out[which] = one(index[which])
-        return out
-
-    def _about_peak(self, mu: FloatArray, tau: FloatArray, study: IndexArray) -> FloatArray:
-        """Even sums in z, theta = mu + tau z, about the peak of g(theta) exp(-z^2 / 2)."""
-        if not tau.any():
-            return self._value(mu[:, None], study)[:, 0]
-
-        def log_f(z: FloatArray) -> FloatArray:
-            return self._value(mu[:, None] + tau[:, None] * z, study) - 0.5 * z**2
-
-        away = (self.y[study] - mu) / tau
-        low, high = np.minimum(away, 0.0) - 1, np.maximum(away, 0.0) + 1
-        for _ in range(60):
-            middle = (low + high) / 2
-            pair = log_f(middle[:, None] + np.array([-5e-4, 5e-4]))
-            up = pair[:, 1] > pair[:, 0]
-            low, high = np.where(up, middle, low), np.where(up, high, middle)
-            if (high - low).max() < 0.2:
-                break
-        peak = ((low + high) / 2)[:, None]
-        three = log_f(peak + 0.05 * np.array([-1.0, 0.0, 1.0]))
-        bend = np.maximum((2 * three[:, 1] - three[:, 0] - three[:, 2]) / 0.05**2, 0.5)
-        width = (1 / np.sqrt(bend))[:, None]
-        f = log_f(peak + width * np.arange(-9, 9.1, 0.5))
-        top = f.max(axis=1)
-        total = np.exp(f - top[:, None]).sum(axis=1)
-        out: FloatArray = top + np.log(total * 0.5 * width[:, 0] / np.sqrt(2 * np.pi))
-        return out
-
-
-def _sum(theta: FloatArray, log_weight: FloatArray, mu: FloatArray, tau: float) -> FloatArray:
-    """Log L at mu (mu,) by the table's nodes; nan where they do not resolve the integrand."""
-    if tau == 0 or tau < 0.3 * np.diff(theta).min():
-        return np.full(len(mu), np.nan)
-    ends = log_weight - 0.5 * ((theta - np.array([[mu.min()], [mu.max()]])) / tau) ** 2
-    kept = np.flatnonzero(log_weight > ends.max(axis=1).min() - 50)
-    part = slice(kept[0], kept[-1] + 1)
-    theta, log_weight = theta[part], log_weight[part]
-    f = log_weight - 0.5 * ((theta - mu[:, None]) / tau) ** 2
-    top = f.max(axis=1)
-    terms = np.exp(f - top[:, None])
-    total = terms.sum(axis=1)
-    rough = np.abs(2 * terms[:, ::2].sum(axis=1) / total - 1) > _ROUGH
-    out = top + np.log(total / (tau * np.sqrt(2 * np.pi)))
-    return np.where(rough, np.nan, out)
-
-
-def _finish(region: _Region, log_f: FloatArray, table: _Table) -> BruteForce:
-    tau, mu, _ = region.nodes()
-    top = log_f.max()
-    mass = np.exp(log_f - top)
-    total = mass.sum()
-    center, scale = region.about(tau)
-    error = max(_thinned(mass, 0, mu, tau), _thinned(mass, 1, mu, tau))
-    return BruteForce(
-        tau=tau,
-        w=region.w,
-        mu=mu,
-        mass=mass / total,
-        center=center,
-        scale=scale,
-        x_low=region.x_low,
-        x_step=(region.x_high - region.x_low) / max(region.n_mu - 1, 1),
-        log_evidence=float(top + np.log(total)),
-        error=error + table.error * len(table.y) + 1e-12 * (1 + abs(top)) / 50,
-    )
-
-
-def _thinned(
-    mass: FloatArray, axis: int, mu: FloatArray | None = None, tau: FloatArray | None = None
-) -> float:
-    """Change of the mass (and of moments) when every second node of an axis is left out."""
-    if mass.shape[axis] == 1:
-        return 0.0
-    half = mass[::2] if axis == 0 else mass[:, ::2]
-    moved = abs(2 * float(half.sum() / mass.sum()) - 1)
-    if mu is None or tau is None:
-        return moved
-    all_mu = mu if mu.shape == mass.shape else np.broadcast_to(mu, mass.shape)
-    mu_half, tau_half = (all_mu[::2], tau[::2]) if axis == 0 else (all_mu[:, ::2], tau)
-    full, thin = _moments(mass / mass.sum(), all_mu, tau), _moments(
-        half / half.sum(), mu_half, tau_half
-    )  # fmt: skip
-    sd = max(full["mu sd"], 1e-300)
-    return max(
-        moved,
-        abs(full["mu mean"] - thin["mu mean"]) / sd,
-        abs(full["tau mean"] / max(thin["tau mean"], 1e-300) - 1) if full["tau mean"] > 0 else 0.0,
-    )
-
-
-def _moments(mass: FloatArray, mu: FloatArray, tau: FloatArray) -> dict[str, float]:
-    of_tau = mass.sum(axis=1)
-    mean, mean_tau = float((mass * mu).sum()), float(of_tau @ tau)
-    spread = float((mass * (mu - mean) ** 2).sum())
-    return {
-        "mu mean": mean,
-        "mu sd": spread**0.5,
-        "tau mean": mean_tau,
-        "tau sd": float(of_tau @ (tau - mean_tau) ** 2) ** 0.5,
-        "theta_new sd": (spread + float(of_tau @ tau**2)) ** 0.5,
-    }
+def _to_coefficients(nodes: int) -> FloatArray:
+    """Matrix from values at Gauss-Legendre nodes to Legendre coefficients, (degree, node)."""
+    x, w = leggauss(nodes)
+    out: FloatArray = legvander(x, nodes - 1).T * w * (2 * np.arange(nodes) + 1)[:, None] / 2
+    return out

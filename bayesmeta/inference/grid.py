@@ -40,6 +40,7 @@ from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.study_effects import StudyEffects
 from bayesmeta.inference.tables import IndexArray
 from bayesmeta.inference.threads import on_one_blas_thread
+from bayesmeta.inference.unseen import beyond_lines, error_of_rows
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
@@ -83,7 +84,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
     deeper, halved, of_rest, measured = 0.0, 0, np.inf, 0
     most_nodes = max(_MOST_NODES, _MOST_SUMS / len(bound.studies))
     for _ in range(40):
-        surface = evaluate_plane(bound, plane, integral, surface)
+        surface = evaluate_plane(bound, plane, tails, integral, surface)
         integral = surface.integral
         moved = move_ranges(surface, tails, deeper=deeper)
         if moved is not None:
@@ -307,6 +308,10 @@ def _measure_error(
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
     errors = [max(error, amplify * spectrum)
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
+    if isinstance(posterior.mu, SincDensity) and plane.of_tau is not None:
+        errors[0] = max(
+            errors[0], amplify * error_of_rows(posterior.mu, posterior.mu.quantile(_PROBS))
+        )
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)
     weight, inside = _weigh_errors(mass, plane, tails, amplify), 0.0
     for rows, nodes in _CHECKED:
@@ -364,8 +369,7 @@ def _cut_off(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -
     if plane.of_mu is not None:
         away = np.abs(plane.mu - (mass * plane.mu).sum())
         for m, highest in ((0, 0), (2, 2 * tails.has_moment(2, of_mu=True))):
-            terms = mass * away**highest
-            shares[m] += 8 * float((terms[:, 0] + terms[:, -1]).sum() / terms.sum())
+            shares[m] += beyond_lines(mass * away**highest)
     return max(amplify * shares[0], shares[2])
 
 

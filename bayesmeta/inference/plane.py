@@ -248,6 +248,7 @@ def _lay_line(
 def evaluate_plane(
     bound: BoundModel,
     plane: Plane,
+    tails: TailOrder,
     integral: StudyIntegral | Mixed | None = None,
     last: Surface | None = None,
 ) -> Surface:
@@ -282,7 +283,7 @@ def evaluate_plane(
         log_mass = log_prior + total
         top = log_mass.max()
         evidence = float(top + np.log(np.exp(log_mass - top).sum()))
-        leak = np.tensordot(np.exp(log_mass - evidence).sum(axis=1), lost, 1)
+        leak = np.tensordot(_share_of_rows(np.exp(log_mass - evidence), plane, tails), lost, 1)
         if leak.sum() < _LEAK:
             return Surface(
                 plane=plane,
@@ -299,6 +300,18 @@ def evaluate_plane(
         integral = integral.extend(short)
         stale = lost.sum(axis=(1, 2)) > _REACHED
     raise AccuracyError("The tables of the study likelihoods do not reach far enough")
+
+
+def _share_of_rows(mass: FloatArray, plane: Plane, tails: TailOrder) -> FloatArray:
+    """Share of the mass, or of a second moment that exists, if that is more, in each row (tau,)."""
+    terms = [mass]
+    if tails.has_moment(2, of_mu=True):
+        terms.append(mass * (plane.mu - (mass * plane.mu).sum()) ** 2)
+    if tails.highest_moment:
+        terms.append(mass * plane.tau[:, None] ** tails.highest_moment)
+    rows = np.array([term.sum(axis=1) for term in terms])
+    out: FloatArray = (rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-300)).max(axis=0)
+    return out
 
 
 def _log_prior(bound: BoundModel, plane: Plane) -> FloatArray:

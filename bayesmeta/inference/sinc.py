@@ -103,6 +103,10 @@ class SincDensity(Shown):
         """P(X <= x) for x (point,), giving (..., point); for a number, (...)."""
         return as_points(lambda x: self._clip(self._cdf_at(self._line(x)).sum(axis=-2)), x)
 
+    def cumulate_components(self, x: FloatArray) -> FloatArray:
+        """Mass of each component below x (point,), giving (..., component, point)."""
+        return self._cdf_at(self._line(x))
+
     def _clip(self, probability: FloatArray) -> FloatArray:
         """Cut the rounding of a sum of masses, some 1e-16, off the ends of its range."""
         return np.clip(probability, 0.0, self.masses.sum(axis=(-2, -1))[..., None])

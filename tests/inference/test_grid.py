@@ -173,15 +173,15 @@ def test_study_effects_of_counts_are_shrunk_and_integrate():
 def test_rows_kept_by_a_moved_plane_are_those_that_would_be_summed():
     bound = binomial_model().bind(BCG)
     tails = find_tail_order(bound)
-    first = evaluate_plane(bound, first_plane(bound, tails))
+    first = evaluate_plane(bound, first_plane(bound, tails), tails)
     lower = first.plane.v_low - 4 * first.plane.v_step
     longer = _move_line(first.plane, lower, first.plane.v_high, first.plane.n_tau + 4)
     moved = replace(longer, x_low=longer.x_low - 0.5 * (np.arange(longer.n_tau) == 20))
     row, same = _match_rows(moved, first.plane)
     assert_array_equal(np.flatnonzero(~same), [0, 1, 2, 3, 20])
     assert_array_equal(row[4:], np.arange(first.plane.n_tau))
-    kept = evaluate_plane(bound, moved, first.integral, first)
-    anew = evaluate_plane(bound, moved)
+    kept = evaluate_plane(bound, moved, tails, first.integral, first)
+    anew = evaluate_plane(bound, moved, tails)
     assert_allclose(kept.log_evidence, anew.log_evidence, atol=1e-10)
     assert_allclose(kept.mass, anew.mass, atol=1e-11)
     assert_allclose(kept.total, anew.total, atol=EXACT)
