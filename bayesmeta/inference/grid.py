@@ -300,18 +300,17 @@ def _measure_error(
         if mass.shape[axis] > 1:
             thin = _quantities(thinned / thinned.sum(), plane, axis)
             errors[axis] = max([errors[axis], *_relative(full, thin, posterior, plane)])
-    amplify = 1.0
+    amplify, of_rows = 1.0, 0.0
     for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
         if isinstance(marginal, SincDensity):
             q = marginal.quantile(_PROBS, close=0.01)  # about: it is a factor
             scale = q if relative else (q[2] - q[0]) / 4
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
+            if not relative and plane.of_tau is not None:
+                of_rows = error_of_rows(marginal, q)
     errors = [max(error, amplify * spectrum)
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
-    if isinstance(posterior.mu, SincDensity) and plane.of_tau is not None:
-        errors[0] = max(
-            errors[0], amplify * error_of_rows(posterior.mu, posterior.mu.quantile(_PROBS))
-        )
+    errors[0] = max(errors[0], amplify * of_rows)
     tau = np.broadcast_to(plane.tau[:, None], mass.shape).reshape(-1)
     weight, inside = _weigh_errors(mass, plane, tails, amplify), 0.0
     for rows, nodes in _CHECKED:

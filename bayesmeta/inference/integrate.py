@@ -166,7 +166,7 @@ class StudyIntegral:
         if not (check or halved):
             sum_quadratic(tables, mu, tau, log_l, leak, done)
         done |= sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
-        if hasattr(self.bound.model.likelihood, "tail_orders"):
+        if getattr(self.bound.model.likelihood, "falls_as_a_power", False):
             far = find_far(tables, mu, tau)
             pair, study = np.nonzero(far)
             if len(pair):

@@ -102,6 +102,7 @@ class StudentLikelihood:
 
     df: float | None = None
     name: ClassVar[str] = "student"
+    falls_as_a_power: ClassVar[bool] = True  # on both sides of one peak
 
     def __post_init__(self) -> None:
         if self.df is not None:
