@@ -322,7 +322,7 @@ def _measure_error(
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + abs(surface.log_evidence))  # which nodes share less than the evidence
     cut = _cut_off(mass, plane, tails, amplify)
-    return errors[0], errors[1], cut, inside + surface.leak + rounding
+    return errors[0], errors[1], cut, inside + amplify * surface.leak + rounding
 
 
 def _weigh_errors(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -> FloatArray:

@@ -43,6 +43,7 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
+_COUNTED = 1e-18  # leaks that are worth a closer look
 _MISFIT = 60.0  # see `StudyIntegral.build`
 
 
@@ -51,8 +52,8 @@ class Sums:
     """log L_i (pair, study), and what was lost at the ends of the tables (pair, study, 2).
 
     `total` (pair,) is the log-likelihood of all studies: the sum of log L_i, where the studies are
-    independent given (mu, tau). `leak` is the integrand at a table's first and last node over the
-    whole sum: where it is not negligible the table was too short.
+    independent given (mu, tau). `leak` bounds the share of the integrand beyond a table's first and
+    last node: where it is not negligible the table was too short.
     """
 
     log_likelihood: FloatArray
@@ -204,6 +205,8 @@ class StudyIntegral:
             pair, study = np.nonzero(where)
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(tables, mu[pair], tau[pair], study)
+        pair, study, side = np.nonzero((leak > _COUNTED) & (tau[:, None, None] > 0))
+        leak[pair, study, side] *= tables.beyond(mu[pair], tau[pair], study, side)
         return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
 
     def sum_own(self, mu: FloatArray, tau: FloatArray, study: IndexArray) -> Logs:

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import erfcx
 
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.table_map import TABLE_BEND, TableMap
@@ -71,6 +72,27 @@ class Tables:
     def ends(self) -> FloatArray:
         """First and last theta of each table, (study, 2)."""
         return self.theta[:, [0, -1]]
+
+    def beyond(
+        self, mu: FloatArray, tau: FloatArray, study: IndexArray, side: IndexArray
+    ) -> FloatArray:
+        """How many end terms lie beyond a table's end (0 below, 1 above), for pairs, (pair,).
+
+        The integrand falls there at least as fast as it does at the end, if g goes on as it ends;
+        and is no more than the normal density times g at the end. One at least.
+        """
+        end = -side  # the first node, or the last
+        inner = np.where(side == 0, 1, -2)
+        theta, out = self.theta[study, end], np.where(side == 0, -1.0, 1.0)
+        falls = (self.log_g[study, inner] - self.log_g[study, end]) / np.abs(
+            self.theta[study, inner] - theta
+        )
+        z = out * (theta - mu) / tau
+        with np.errstate(divide="ignore", over="ignore"):
+            slope = np.maximum(np.maximum(falls, 0.0) + z / tau, 0.0)
+            width = np.minimum(1 / slope, tau * np.sqrt(np.pi / 2) * erfcx(z / np.sqrt(2)))
+        many: FloatArray = np.maximum(width / np.exp(self.log_spacing[study, end]), 1.0)
+        return many
 
     def spacing_at(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Distance of the nodes of the given studies at theta, but for their crowding."""
