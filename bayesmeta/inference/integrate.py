@@ -43,7 +43,7 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
-_COUNTED = 1e-18  # leaks that are worth a closer look
+_COUNTED, _MOST_LEAK = 1e-18, 1e3  # leaks worth a closer look; and where all lies beyond
 _MISFIT = 60.0  # see `StudyIntegral.build`
 
 
@@ -206,7 +206,8 @@ class StudyIntegral:
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(tables, mu[pair], tau[pair], study)
         pair, study, side = np.nonzero((leak > _COUNTED) & (tau[:, None, None] > 0))
-        leak[pair, study, side] *= tables.beyond(mu[pair], tau[pair], study, side)
+        beyond = leak[pair, study, side] * tables.beyond(mu[pair], tau[pair], study, side)
+        leak[pair, study, side] = np.minimum(beyond, _MOST_LEAK)
         return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
 
     def sum_own(self, mu: FloatArray, tau: FloatArray, study: IndexArray) -> Logs:

@@ -84,15 +84,17 @@ class Tables:
         end = -side  # the first node, or the last
         inner = np.where(side == 0, 1, -2)
         theta, out = self.theta[study, end], np.where(side == 0, -1.0, 1.0)
-        falls = (self.log_g[study, inner] - self.log_g[study, end]) / np.abs(
-            self.theta[study, inner] - theta
-        )
         z = out * (theta - mu) / tau
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # on a bound
+            falls = (self.log_g[study, inner] - self.log_g[study, end]) / np.abs(
+                self.theta[study, inner] - theta
+            )
             slope = np.maximum(np.maximum(falls, 0.0) + z / tau, 0.0)
             width = np.minimum(1 / slope, tau * np.sqrt(np.pi / 2) * erfcx(z / np.sqrt(2)))
-        many: FloatArray = np.maximum(width / np.exp(self.log_spacing[study, end]), 1.0)
-        return many
+            if self.lines.plain.domain is not None:
+                width = np.minimum(width, np.abs(np.take(self.lines.plain.domain, side) - theta))
+            many = width / np.exp(self.log_spacing[study, end])
+        return np.where(many > 1, many, 1.0)
 
     def spacing_at(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Distance of the nodes of the given studies at theta, but for their crowding."""
