@@ -252,9 +252,15 @@ class StudyIntegral:
         """Largest error of `total` (pair,), the log-likelihood of all studies, measured.
 
         The sums are repeated by finer rules, and count with `weight` (pair,); the error of the
-        interpolants is added. What is lost at the tables' ends is not counted here: rules differ by
-        as much there, and the mass of all pairs says what it matters.
+        interpolants is added, in full where an integrand lies far down a study's table. What is
+        lost at the tables' ends is not counted here: rules differ by as much there, and the mass of
+        all pairs says what it matters.
         """
         sums = self.sum(mu, tau, check=True)
         moved = np.maximum(np.abs(sums.total - total) - 2 * sums.leak.sum(axis=(1, 2)), 0.0)
-        return float((moved * weight).max()) + self.tables.error * len(self.tables.center)
+        tables = self.tables
+        variance, tau2 = tables.scale**2, tau[:, None] ** 2
+        share = np.minimum(1, 2 * variance / (variance + tau2))  # beyond the peak of g N
+        errors = tables.errors_out_to(tables.center + share * (mu[:, None] - tables.center))
+        of_tables = np.maximum(errors - tables.error, 0.0).sum(axis=1)
+        return float(((moved + of_tables) * weight).max()) + tables.error * len(tables.center)
