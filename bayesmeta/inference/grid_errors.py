@@ -51,7 +51,7 @@ def measure_error(
             break
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + abs(surface.log_evidence))  # which nodes share less than the evidence
-    cut = _cut_off(mass, plane, tails, amplify)
+    cut = _cut_off(surface, tails, amplify)
     return errors[0], errors[1], cut, inside + amplify * surface.leak + rounding
 
 
@@ -88,17 +88,17 @@ def _choose_pairs(mass: FloatArray, values: int, nodes: int) -> IndexArray:
     return np.concatenate(chosen)
 
 
-def _cut_off(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -> float:
+def _cut_off(surface: Surface, tails: TailOrder, amplify: float) -> float:
     """Bound what lies beyond the plane: of the mass, as it moves quantiles, and of variances."""
+    plane, mass = surface.plane, surface.mass
     shares = dict.fromkeys((0, 2), 0.0)
     if plane.of_tau is not None:
         of_tau = mass.sum(axis=1)
         for m, highest in ((0, 0), (2, tails.highest_moment)):
             shares[m] += float(cut_off(of_tau, plane.tau, highest))
     if plane.of_mu is not None:
-        away = np.abs(plane.mu - (mass * plane.mu).sum())
         for m, highest in ((0, 0), (2, 2 * tails.has_moment(2, of_mu=True))):
-            shares[m] += beyond_lines(mass * away**highest)
+            shares[m] += beyond_lines(surface, highest)
     return max(amplify * shares[0], shares[2])
 
 

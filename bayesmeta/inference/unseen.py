@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.scales import FloatArray
+
+_STEADY = 0.9  # ratio of two terms next to each other, above which they hardly fall
 
 
 def error_of_rows(mu: SincDensity, points: FloatArray) -> float:
@@ -24,15 +27,44 @@ def error_of_rows(mu: SincDensity, points: FloatArray) -> float:
     return 2 * float((whole * fall**2).max())
 
 
-def beyond_lines(terms: FloatArray) -> float:
-    """Share of the sum of terms (tau, mu) that lies beyond the ends of the lines of mu.
+def beyond_lines(surface: Surface, moment: int) -> float:
+    """Share of the sum of mass * (mu - mean)^moment that lies beyond the ends of the lines of mu.
 
     Each end goes on as the geometric series that its last four nodes begin, and is no less than 8
-    times the last one.
+    times the last one. Where the terms hardly fall yet, the density of mu is taken to go on as it
+    ends as far as the normal width of the prior and of the likelihoods that vanish on that side: so
+    it is with a tau that is far larger than the line is long.
     """
+    plane, mass = surface.plane, surface.mass
+    away = np.abs(plane.mu - (mass * plane.mu).sum())
+    terms = mass * away**moment
     beyond = 0.0
-    for edge in (terms[:, :4], terms[:, :-5:-1]):
+    for side, edge in ((0, terms[:, :4]), (1, terms[:, :-5:-1])):
         ratio = np.clip(edge[:, 0] / np.maximum(edge[:, 3], 1e-300), 0.0, 1.0) ** (1 / 3)
-        ratio = np.minimum(ratio, 0.998)
-        beyond += float((edge[:, 0] * np.maximum(8.0, 2 * ratio / (1 - ratio))).sum())
+        bounded = np.minimum(ratio, 0.998)
+        many = np.maximum(8.0, 2 * bounded / (1 - bounded))
+        if (ratio > _STEADY).any():
+            end, inner = (0, 1) if side == 0 else (-1, -2)
+            to_bound = surface.integral.bound.model.effect.support[side] - plane.mu[:, end]
+            width = np.minimum(_widths(surface, side), np.abs(to_bound))
+            step = np.abs(plane.mu[:, inner] - plane.mu[:, end])
+            wide = np.sqrt(np.pi / 2) * width / np.where(step > 0, step, np.inf)
+            wide *= np.maximum(width / away[:, end], 1.0) ** moment
+            many = np.where(ratio > _STEADY, np.maximum(many, wide), many)
+        beyond += float((edge[:, 0] * many).sum())
     return beyond / float(terms.sum())
+
+
+def _widths(surface: Surface, side: int) -> FloatArray:
+    """Give normal widths of mu given tau, (tau,), far out on one side (0 below, 1 above).
+
+    At most, where studies whose likelihood does not vanish there do not count.
+    """
+    bound = surface.integral.bound
+    vanishes = bound.model.likelihood.vanishes(bound.data)[:, side]
+    variance = bound.data.se[vanishes] ** 2
+    precision = (1 / (variance + surface.plane.tau[:, None] ** 2)).sum(axis=1)
+    if bound.model.effect.proper:
+        lower, upper = bound.model.effect.quantile(np.array([0.25, 0.75]))
+        precision = precision + (1.349 / (upper - lower)) ** 2
+    return np.asarray(1 / np.sqrt(precision))
