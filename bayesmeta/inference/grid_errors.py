@@ -11,7 +11,7 @@ from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import cut_off
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.tables import IndexArray
-from bayesmeta.inference.unseen import beyond_lines, error_of_rows
+from bayesmeta.inference.unseen import beyond_lines, error_of_rows, new_effect
 from bayesmeta.scales import FloatArray
 
 _CHECKED = ((10, 5), (20, 8))  # values of tau and nodes of mu at which sums are done again
@@ -37,7 +37,11 @@ def measure_error(
             scale = q if relative else (q[2] - q[0]) / 4
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
             if not relative and plane.of_tau is not None:
-                of_rows = error_of_rows(marginal, q)
+                of_rows = error_of_rows(marginal.cumulate_components(q))
+    if plane.of_tau is not None:
+        q, density, below = new_effect(surface, _PROBS)
+        amplify = max(amplify, 4 / float(density.min() * (q[2] - q[0])))
+        of_rows = max(of_rows, error_of_rows(below))
     errors = [max(error, amplify * spectrum)
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
     errors[0] = max(errors[0], amplify * of_rows)

@@ -158,6 +158,11 @@ class StudyIntegral:
         log_l = np.full((len(mu), len(tables.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
         done = np.zeros(log_l.shape, dtype=bool)
+        direct = self._needs_no_table(tau)
+        if direct.any():
+            theta = np.broadcast_to(mu[direct], (len(tables.center), int(direct.sum())))
+            log_l[direct] = self.bound.model.likelihood.log_g(self.bound.data, theta).T
+            done[direct] = True
         counts = hasattr(self.bound.data, "events_treated")
         if self._shares_nodes and not halved and not (check and counts):
             nodes = share_nodes(
@@ -228,6 +233,12 @@ class StudyIntegral:
                 out[i], leak[i] = summed(self.tables, mu[i], tau[i], study[i])
         return out, leak
 
+    def _needs_no_table(self, tau: FloatArray) -> BoolArray:
+        """Where L_i(mu, 0) = g_i(mu) is taken as it is, (pair,); not from a user's table."""
+        users: bool = getattr(self.bound.data, "ends", None) is not None
+        out: BoolArray = (tau == 0) & (not users)
+        return out
+
     @property
     def _shares_nodes(self) -> bool:
         """Even nodes fit all studies: no likelihood bends more sharply than its normal width shows.
@@ -262,5 +273,7 @@ class StudyIntegral:
         variance, tau2 = tables.scale**2, tau[:, None] ** 2
         share = np.minimum(1, 2 * variance / (variance + tau2))  # beyond the peak of g N
         errors = tables.errors_out_to(tables.center + share * (mu[:, None] - tables.center))
-        of_tables = np.maximum(errors - tables.error, 0.0).sum(axis=1)
-        return float(((moved + of_tables) * weight).max()) + tables.error * len(tables.center)
+        of_tables = np.maximum(errors, tables.error).sum(axis=1)
+        of_tables[self._needs_no_table(tau)] = 0.0
+        least = tables.error * len(tables.center) * bool(of_tables.any())
+        return max(float(((moved + of_tables) * weight).max()), least)

@@ -19,6 +19,7 @@ _STEP = 0.14  # of the table, in standard errors near the centre; sums take ever
 _WIDER, _AT = 0.17, 2e-10  # the step at that allowed error of one table, which is less often met
 _FINEST = 9  # times that the step may be reduced by the factor 0.7
 _ERROR = 3e-9  # largest error of the splines, summed over studies
+_ROUNDED = 4 * float(np.finfo(float).eps)  # of log g, relative to itself
 _ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
@@ -267,7 +268,7 @@ def _tabulate(
         error = float((errors / fall).max())
         if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
             # more nodes do not help: log g is rounded (counts of 1e6), at random
-            error, errors = noise / len(center), 100 * errors
+            error, errors = noise / len(center), errors + noise
             allowed = max(allowed, error)
         if error <= allowed:
             return Tables(
@@ -331,7 +332,7 @@ def _interpolate(log_g: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray,
     noise = float(np.sqrt(((seen / fall) ** 2).mean(axis=1).sum()))
     return (
         np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8),
-        seen / 100,
+        seen / 100 + _ROUNDED * fall,
         fall,
         noise,
     )

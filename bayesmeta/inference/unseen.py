@@ -1,23 +1,23 @@
 """Errors that the masses do not show: of quantiles between rows, and beyond lines of mu."""
 
 import numpy as np
+from scipy.special import ndtr
 
 from bayesmeta.inference.plane import Surface
-from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.scales import FloatArray
 
 _STEADY = 0.9  # ratio of two terms next to each other, above which they hardly fall
 
 
-def error_of_rows(mu: SincDensity, points: FloatArray) -> float:
-    """Error of P(mu <= point) from the sum over nodes of tau, the largest of the points.
+def error_of_rows(below: FloatArray) -> float:
+    """Error of P(x <= point) from the sum over nodes of tau, the largest of the points.
 
-    P(mu <= point | tau) may move faster with tau than the masses do. The sum over every second node
-    is off by the spectrum F at the highest frequency of the nodes, and the sum over all of them by
-    F at twice that (see `docs/methods/accuracy.md`), which is continued from F at half of it and
-    at the whole: as the fall from half to whole, twice over, of an exponential.
+    `below` (tau, point) are each node's parts of it, which may move faster with tau than the masses
+    do. The sum over every second node is off by the spectrum F at the highest frequency of the
+    nodes, and the sum over all of them by F at twice that (see `docs/methods/accuracy.md`), which
+    is continued from F at half of it and at the whole: as the fall from half to whole, twice over,
+    of an exponential.
     """
-    below = mu.cumulate_components(points)  # (row, point)
     rows = np.arange(len(below))
     half, most, whole = (
         np.abs(np.exp(1j * np.pi * frequency * rows) @ below) for frequency in (0.5, 0.95, 1.0)
@@ -25,6 +25,30 @@ def error_of_rows(mu: SincDensity, points: FloatArray) -> float:
     whole = np.maximum(whole, most)
     fall = np.minimum(whole / np.maximum(half, 1e-300), 1.0)
     return 2 * float((whole * fall**2).max())
+
+
+def new_effect(surface: Surface, probs: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Give quantiles of a new study's effect, the density there, and each row's mass below them.
+
+    To a per cent or so, for it is to judge errors by: each row is taken for a normal density. The
+    mass is (tau, point).
+    """
+    mass, tau, mu = surface.mass, surface.plane.tau, surface.plane.mu
+    share = mass.sum(axis=1, keepdims=True)
+    mean = (mass * mu).sum(axis=1, keepdims=True) / np.maximum(share, 1e-300)
+    spread = (mass * (mu - mean) ** 2).sum(axis=1, keepdims=True) / np.maximum(share, 1e-300)
+    sd = np.maximum(np.sqrt(spread + tau[:, None] ** 2), 1e-300)
+    center = float((share * mean).sum())
+    unit = 1 / float((share / sd).sum())
+    low, high = np.full(len(probs), -40.0), np.full(len(probs), 40.0)
+    for _ in range(14):
+        middle = 0.5 * (low + high)
+        above = (share * ndtr((center + unit * np.sinh(middle) - mean) / sd)).sum(axis=0) > probs
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    points = center + unit * np.sinh(low)
+    z = (points - mean) / sd
+    density = (share * np.exp(-0.5 * z * z) / sd).sum(axis=0) / np.sqrt(2 * np.pi)
+    return points, density, share * ndtr(z)
 
 
 def beyond_lines(surface: Surface, moment: int) -> float:
