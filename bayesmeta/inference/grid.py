@@ -238,8 +238,10 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
         elif len(rows):
             parts.append(_shifted(plane, mass, rows, [rule for _, rule in split]))
     if isinstance(form, TruncatedRandomEffects):
-        moments = cut_moments(surface, form)
-        return Mixture(parts=tuple(parts), mean=moments[0], sd=moments[1])
+        means, variances = cut_moments(plane.mu, plane.tau[:, None], form)
+        center = (surface.mass * means).sum()
+        sd = np.sqrt((surface.mass * (variances + (means - center) ** 2)).sum())
+        return Mixture(parts=tuple(parts), mean=np.asarray(center), sd=sd)
     second = 0.0
     for kernel in new_kernels(surface):
         inflate = 1.0 if np.isinf(kernel.df) else kernel.df / max(kernel.df - 2, 1e-300)

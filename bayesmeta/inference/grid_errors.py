@@ -2,16 +2,15 @@
 
 import numpy as np
 
-from bayesmeta.inference.plane import (
-    Plane,
-    Surface,
-)
+from bayesmeta.inference.bounded import cut_moments
+from bayesmeta.inference.plane import Plane, Surface
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import cut_off
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.tables import IndexArray
 from bayesmeta.inference.unseen import beyond_lines, error_of_rows, new_effect
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _CHECKED = ((10, 5), (20, 8))  # values of tau and nodes of mu at which sums are done again
@@ -24,11 +23,12 @@ def measure_error(
 ) -> tuple[float, float, float, float]:
     """Error bounds: of nodes of tau and of mu, of what was cut, and of sums inside and rounding."""
     mass, plane = surface.mass, surface.plane
-    full = _quantities(mass, plane)
+    new = _new_moments(surface)
+    full = _quantities(mass, plane, new)
     errors = [in_tau, in_mu]
     for axis, thinned in ((0, mass[::2]), (1, mass[:, ::2])):
         if mass.shape[axis] > 1:
-            thin = _quantities(thinned / thinned.sum(), plane, axis)
+            thin = _quantities(thinned / thinned.sum(), plane, new, axis)
             errors[axis] = max([errors[axis], *_relative(full, thin, posterior, plane)])
     amplify, of_rows = 1.0, 0.0
     for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
@@ -106,18 +106,38 @@ def _cut_off(surface: Surface, tails: TailOrder, amplify: float) -> float:
     return max(amplify * shares[0], shares[2])
 
 
-def _quantities(mass: FloatArray, plane: Plane, thinned: int | None = None) -> FloatArray:
-    """Means and sds of mu and tau, and the sd of theta_new, from the masses of (some) nodes."""
+def _new_moments(surface: Surface) -> tuple[FloatArray, FloatArray]:
+    """Means and variances of a new study's effect given (mu, tau), (tau, mu) or (tau, 1)."""
+    plane, form = surface.plane, surface.integral.bound.model.random_effects
+    if isinstance(form, TruncatedRandomEffects):
+        return cut_moments(plane.mu, plane.tau[:, None], form)
+    return plane.mu, plane.tau[:, None] ** 2
+
+
+def _quantities(
+    mass: FloatArray,
+    plane: Plane,
+    new: tuple[FloatArray, FloatArray],
+    thinned: int | None = None,
+) -> FloatArray:
+    """Means and sds of mu, tau and theta_new, from the masses of (some) nodes."""
     mu, tau = plane.mu, plane.tau
     if thinned == 0:
         mu, tau = mu[::2], tau[::2]
+        new = new[0][::2], new[1][::2]
     elif thinned == 1:
         mu = mu[:, ::2]
+        new = new[0][:, ::2], new[1][:, ::2]
     of_tau = mass.sum(axis=1)
-    mean, mean_tau = (mass * mu).sum(), of_tau @ tau
-    spread = (mass * (mu - mean) ** 2).sum()
-    return np.array([mean, spread**0.5, mean_tau, (of_tau @ (tau - mean_tau) ** 2) ** 0.5,
-                     (spread + of_tau @ tau**2) ** 0.5])  # fmt: skip
+    mean, mean_tau, mean_new = (mass * mu).sum(), of_tau @ tau, (mass * new[0]).sum()
+    return np.array([
+        mean,
+        (mass * (mu - mean) ** 2).sum() ** 0.5,
+        mean_tau,
+        (of_tau @ (tau - mean_tau) ** 2) ** 0.5,
+        mean_new,
+        (mass * ((new[0] - mean_new) ** 2 + new[1])).sum() ** 0.5,
+    ])  # fmt: skip
 
 
 def _relative(
@@ -130,7 +150,8 @@ def _relative(
         (posterior.mu.sd, full[1], known_mu),
         (posterior.tau.mean, full[2], known_tau),
         (posterior.tau.sd, full[3], known_tau),
-        (posterior.theta_new.sd, full[4], known_mu and known_tau),
+        (posterior.theta_new.mean, full[5], known_mu and known_tau),
+        (posterior.theta_new.sd, full[5], known_mu and known_tau),
     ]
     return [
         abs(float(full[i] - thin[i]) / float(scale))

@@ -21,6 +21,7 @@ from functools import partial
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.bound_sums import find_cut, sum_cut
 from bayesmeta.inference.far_peaks import find_far, sum_far
 from bayesmeta.inference.graded_nodes import sum_graded
 from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_own_coarseness
@@ -187,6 +188,13 @@ class StudyIntegral:
             coarseness = find_coarseness(tables, mu[left], tau[left])
             narrow[left] = (2 * coarseness > RESOLVED) & ~done[left]
             finer[left] = narrow[left] & (coarseness <= RESOLVED)
+            cut = find_cut(tables, mu, tau, narrow, done)
+            if len(cut[0]):
+                log_l[cut], leak[cut] = sum_cut(
+                    tables, mu[cut[0]], tau[cut[0]], cut[1], fine=check + halved
+                )
+                done[cut] = True
+                narrow, finer = narrow & ~done, finer & ~done
         wide = left[~(narrow | done)[left].all(axis=1)]
         if len(wide):
             stride = 1 if check else 2

@@ -216,7 +216,9 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
         if isinstance(plain, SupportMap):
             begin, end, _ = of_mu.scan if not isinstance(of_mu, SinhMap) else plain.scan
             x_low, x_high = np.clip(x_low, begin, end), np.clip(x_high, begin, end)
-            x_high = np.maximum(x_high, x_low + (0.5 if crowded is None else 0.0))
+            if crowded is None:  # what a bound leaves of a row may be next to nothing
+                cut = (center - reach < low) | (center + reach > high)
+                x_high = np.where(cut, np.maximum(x_high, x_low + 0.5), x_high)
     return Plane(
         v_low=v_low, v_high=v_high, n_tau=n_tau, of_tau=of_tau, known_tau=float(tau[0]),
         x_low=x_low, x_high=x_high, n_mu=n_mu, of_mu=of_mu, known_mu=low,

@@ -222,9 +222,10 @@ def tabulate(
         A likelihood is too rough for its table.
     """
     lines = TableMap.of(bound.data)
-    ends = lines.line(low), lines.line(high)
+    first, last = lines.line(low), lines.line(high)
     allowed = allowed or _ERROR / len(bound.studies)
-    return _tabulate(bound, lines, *ends, allowed=allowed, halved=halved)
+    ends = getattr(bound.data, "ends", None)
+    return _tabulate(bound, lines, first, last, ends, allowed=allowed, halved=halved)
 
 
 def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
@@ -233,7 +234,10 @@ def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
     more = np.minimum(0.3 * (last - first), TABLE_BEND)  # about three times as far, at most
     first = np.where(short[:, 0], first - more, first)
     last = np.where(short[:, 1], last + more, last)
-    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed, halved=tables.halved)
+    ends = getattr(bound.data, "last_ends", getattr(bound.data, "ends", None))
+    return _tabulate(
+        bound, tables.lines, first, last, ends, allowed=tables.allowed, halved=tables.halved
+    )
 
 
 def _tabulate(
@@ -241,13 +245,13 @@ def _tabulate(
     lines: TableMap,
     first: FloatArray,
     last: FloatArray,
+    ends: FloatArray | None,
     *,
     allowed: float,
     halved: int,
 ) -> Tables:
     center, scale = bound.data.y, bound.data.se
     column = lines.take(np.arange(len(center))[:, None])
-    ends = getattr(bound.data, "ends", None)
     if ends is not None:  # not beyond the bounds of the measure
         low, high = lines.line(ends.T)
         first, last = np.maximum(first, low), np.minimum(last, high)

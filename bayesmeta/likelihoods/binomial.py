@@ -22,6 +22,7 @@ from bayesmeta.likelihoods.risks import (
     RiskMeasure,
     arms_in_pymc,
     half_log_odds_ratio,
+    log_odds_of_arms,
     nuisance_at,
 )
 from bayesmeta.likelihoods.special import softplus
@@ -119,8 +120,7 @@ class BinomialLikelihood:
         """Log odds of the treated and of the control arm."""
         if self._of_control(data):
             return level + theta, level
-        half = half_log_odds_ratio(data.measure, theta, level)
-        return level + half, level - half
+        return log_odds_of_arms(data.measure, theta, level)
 
     def _integrand(
         self, data: BinomialData, study: IndexArray, theta: FloatArray
