@@ -33,7 +33,7 @@ def measure_error(
     amplify, of_rows = 1.0, 0.0
     for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
         if isinstance(marginal, SincDensity):
-            q = marginal.quantile(_PROBS, close=0.01)  # about: it is a factor
+            q = marginal.quantile(_PROBS, close=0.3)  # about: it is a factor
             scale = q if relative else (q[2] - q[0]) / 4
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
             if not relative and plane.of_tau is not None:

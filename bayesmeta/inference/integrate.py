@@ -159,7 +159,7 @@ class StudyIntegral:
         leak = np.zeros((*log_l.shape, 2))
         done = np.zeros(log_l.shape, dtype=bool)
         counts = hasattr(self.bound.data, "events_treated")
-        if self._shares_nodes and not halved and not (check and counts):
+        if self.bends_slowly and not halved and not (check and counts):
             nodes = share_nodes(
                 tables, mu, tau, lopsided=self._lopsided, counts=counts, check=check
             )
@@ -229,8 +229,8 @@ class StudyIntegral:
         return out, leak
 
     @property
-    def _shares_nodes(self) -> bool:
-        """Even nodes fit all studies: no likelihood bends more sharply than its normal width shows.
+    def bends_slowly(self) -> bool:
+        """No likelihood bends more sharply than its normal width shows: even nodes fit all studies.
 
         One of t form does, and so does a binomial one of two risks near no effect, but for OR, and
         for RR where the data have no break.
