@@ -169,7 +169,7 @@ class StudyIntegral:
         done |= sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
         if getattr(self.bound.model.likelihood, "falls_as_a_power", False):
             far = find_far(tables, mu, tau)
-            pair, study = np.nonzero(far)
+            pair, study = _find(far)
             if len(pair):
                 rule, stride = (FINE_RULE, 1) if check else (RULE, 2)
                 log_l[pair, study], leak[pair, study] = sum_far(
@@ -186,7 +186,7 @@ class StudyIntegral:
         if len(wide):
             stride = 1 if check else 2
             by_nodes = sum_nodes(tables, mu[wide], tau[wide], stride=stride)
-            pair, study = np.nonzero(~done[wide])
+            pair, study = _find(~done[wide])
             for out, found in zip((log_l, leak), by_nodes, strict=True):
                 out[wide[pair], study] = found[pair, study]
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
@@ -202,10 +202,10 @@ class StudyIntegral:
             (about & ~tiny, partial(sum_about_peak, rule=many)),
             (about & tiny, partial(by_rule, rule=few)),
         ):
-            pair, study = np.nonzero(where)
+            pair, study = _find(where)
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(tables, mu[pair], tau[pair], study)
-        pair, study, side = np.nonzero((leak > _COUNTED) & (tau[:, None, None] > 0))
+        pair, study, side = _find((leak > _COUNTED) & (tau[:, None, None] > 0))
         beyond = leak[pair, study, side] * tables.beyond(mu[pair], tau[pair], study, side)
         leak[pair, study, side] = np.minimum(beyond, _MOST_LEAK)
         return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
@@ -258,3 +258,8 @@ class StudyIntegral:
         sums = self.sum(mu, tau, check=True)
         moved = np.maximum(np.abs(sums.total - total) - 2 * sums.leak.sum(axis=(1, 2)), 0.0)
         return float((moved * weight).max()) + self.tables.error * len(self.tables.center)
+
+
+def _find(where: BoolArray) -> tuple[IndexArray, ...]:
+    """Give indices as `np.nonzero` does, which takes ten times as long where little is true."""
+    return np.unravel_index(np.flatnonzero(where), where.shape)

@@ -111,24 +111,21 @@ def share_nodes(
     def lay(inside: BoolArray) -> _Laid:
         return _Laid.of(np.where(inside, step, np.inf), low, high, pairs, check=check)
 
-    alone = _cost_alone(tables, values, width, check=check) * pairs[:, None]
-    if counts:
-        split = np.zeros(len(values))
-        for level in np.unique(coarser[finite]):
-            inside = coarser == level
-            split += np.minimum(lay(inside).cost, np.where(inside, alone, 0.0).sum(axis=1))
-        coarser[lay(finite).cost < split] = 0.0
-    else:
-        coarser[finite] = 0.0
+    alone = np.where(finite, _cost_alone(tables, values, width, check=check) * pairs[:, None], 0.0)
+    levels = [coarser == level for level in np.unique(coarser[finite])] if counts else []
+    plans = [(inside, lay(inside)) for inside in levels]
+    together = lay(finite)
+    split = np.full(len(values), 0.0 if counts else np.inf)  # cost
+    for inside, laid in plans:
+        split += np.minimum(laid.cost, (alone * inside).sum(axis=1))
+    merged = together.cost < split
     shared, rows = np.full(step.shape, np.nan), []
-    for level in np.unique(coarser[finite]):
-        inside = (coarser == level) & finite
-        laid = lay(inside)
-        cheap = laid.cost < np.where(inside, alone, 0.0).sum(axis=1)
-        chosen = np.isfinite(laid.cost) & (cheap | (check and not counts))
+    for inside, laid, here in (*((*plan, ~merged) for plan in plans), (finite, together, merged)):
+        cheap = laid.cost < (alone * inside).sum(axis=1)
+        chosen = here & np.isfinite(laid.cost) & (cheap | (check and not counts))
         shared = np.where(inside & chosen[:, None], laid.step[:, None], shared)
         rows += [
-            SharedRow(value=i, studies=np.flatnonzero(inside[i]), step=h, first=first, last=last)
+            SharedRow(value=i, studies=inside[i].nonzero()[0], step=h, first=first, last=last)
             for i, h, first, last in zip(
                 np.flatnonzero(chosen).tolist(),
                 laid.step[chosen].tolist(),
@@ -220,6 +217,7 @@ def sum_shared(
     if not nodes.rows:
         return done
     top, rates = tables.log_g.max(axis=1), _rates(nodes)
+    scaled = mu[nodes.pairs] * np.repeat(rates, np.diff(nodes.begin))
     total = np.full((len(nodes.pairs), len(top)), np.nan)
     for group in _group_rows(nodes.rows):
         first, last = min(row.first for row in group), max(row.last for row in group)
@@ -229,12 +227,14 @@ def sum_shared(
         for row in group:
             part, rate = slice(row.first - first, row.last - first + 1), rates[row.value]
             pairs = slice(nodes.begin[row.value], nodes.begin[row.value + 1])
-            kernel = theta[part] * rate - (mu[nodes.pairs[pairs]] * rate)[:, None]
+            kernel = theta[part] * rate - scaled[pairs, None]
             kernel *= kernel
             np.negative(kernel, out=kernel)
             np.exp(kernel, out=kernel)
             if len(row.studies) == len(top):
                 np.matmul(kernel, g[part], out=total[pairs])
+            elif len(row.studies) == len(studies):
+                total[pairs, studies] = kernel @ g[part]
             else:
                 own = g[part, np.searchsorted(studies, row.studies)]
                 total[pairs, row.studies] = kernel @ own
@@ -270,13 +270,16 @@ def _take_logs(
         most = np.exp(log_end - np.square(gap * rate[:, None, None])) / step[..., None]
         least = np.minimum.reduceat(total, begin[:-1])
         counts = ~(most < _NO_LEAK * least[..., None]) & np.isfinite(step)[..., None]
-        for i in np.flatnonzero(counts.any(axis=(1, 2))):
-            study, side = np.nonzero(counts[i])
-            part = slice(begin[i], begin[i + 1])
-            away = (ends[study, side] - m[part, None]) * rate[i]
-            share = np.exp(log_end[study, side] - away * away)
-            share /= step[i, study] * total[part, study]
-            leak[nodes.pairs[part, None], study, side] = share
+        value, study, side = np.nonzero(counts)
+        many = np.diff(begin)[value]  # pairs
+        first = np.repeat(begin[value] - np.cumsum(many) + many, many)
+        at, value, study, side = (
+            first + np.arange(len(first)),
+            *(np.repeat(index, many) for index in (value, study, side)),
+        )
+        away = (ends[study, side] - m[at]) * rate[value]
+        share = np.exp(log_end[study, side] - away * away) / (step[value, study] * total[at, study])
+        leak[nodes.pairs[at], study, side] = share
 
 
 def _group_rows(rows: Sequence[SharedRow]) -> list[list[SharedRow]]:

@@ -14,7 +14,7 @@ from bayesmeta.scales import FloatArray
 
 _SMALL = 0.2  # of the smallest standard error
 _POINTS = 8  # values of tau that are summed
-_LAST = 1e-11  # accepted of the last two coefficients of the log-likelihood of all studies
+_LAST = 1e-10  # accepted of the last two coefficients; what they leave out is a hundredth of that
 _COUNTS = 35.0  # log units below the top of a row from which a node does not count
 
 
