@@ -20,6 +20,7 @@ from bayesmeta.inference.kernels import (
     BoolArray,
     Kernel,
     Rule,
+    finest_spacing,
     new_kernels,
     outlier_probability,
     spacing,
@@ -217,13 +218,13 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
     """theta_new: its kernels about the nodes of mu where these resolve them, else shifts of mu."""
     plane, form = surface.plane, surface.integral.bound.model.random_effects
     parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture | CutKernels] = []
-    gap = spacing(plane, surface.mass)
+    gap, finest = spacing(plane, surface.mass), finest_spacing(plane)
     for kernel in new_kernels(surface):
         mass = surface.mass * np.exp(kernel.log_share[..., 0])
         wide = kernel.wide(plane, surface.mass)
         matters = mass.sum(axis=1) > 1e-18
         rows = np.flatnonzero(~wide & matters)
-        split = [kernel.split(kernel.scale[t], gap[t]) for t in rows]
+        split = [kernel.split(kernel.scale[t], gap[t], finest=finest[t]) for t in rows]
         if isinstance(form, TruncatedRandomEffects):
             parts.append(cut_nodes(surface, form, wide & matters))
         elif (wide & matters).any():

@@ -25,15 +25,16 @@ def measure_error(
     mass, plane = surface.mass, surface.plane
     new = _new_moments(surface)
     full = _quantities(mass, plane, new)
+    unit = _units(full, posterior, plane)
     errors = [in_tau, in_mu]
     for axis, thinned in ((0, mass[::2]), (1, mass[:, ::2])):
         if mass.shape[axis] > 1:
             thin = _quantities(thinned / thinned.sum(), plane, new, axis)
-            errors[axis] = max([errors[axis], *_relative(full, thin, posterior, plane)])
+            errors[axis] = max(errors[axis], float((np.abs(full - thin) / unit).max()))
     amplify, of_rows = 1.0, 0.0
     for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
         if isinstance(marginal, SincDensity):
-            q = marginal.quantile(_PROBS, close=0.01)  # about: it is a factor
+            q = marginal.quantile(_PROBS, close=0.3)  # about: it is a factor
             scale = q if relative else (q[2] - q[0]) / 4
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
             if not relative and plane.of_tau is not None:
@@ -140,21 +141,15 @@ def _quantities(
     ])  # fmt: skip
 
 
-def _relative(
-    full: FloatArray, thin: FloatArray, posterior: Posterior, plane: Plane
-) -> list[float]:
-    """Compare the moments that exist: means by the sd, the rest relative."""
+def _units(full: FloatArray, posterior: Posterior, plane: Plane) -> FloatArray:
+    """Units of the changes of `_quantities`: of means the sd, else themselves; inf: do not count.
+
+    What does not exist, or is known, does not count.
+    """
     known_mu, known_tau = plane.of_mu is None, plane.of_tau is None
-    moments = [
-        (posterior.mu.mean, full[1], known_mu),
-        (posterior.mu.sd, full[1], known_mu),
-        (posterior.tau.mean, full[2], known_tau),
-        (posterior.tau.sd, full[3], known_tau),
-        (posterior.theta_new.mean, full[5], known_mu and known_tau),
-        (posterior.theta_new.sd, full[5], known_mu and known_tau),
-    ]
-    return [
-        abs(float(full[i] - thin[i]) / float(scale))
-        for i, (moment, scale, known) in enumerate(moments)
-        if not known and np.isfinite(moment)
-    ]
+    mu, tau, new = posterior.mu, posterior.tau, posterior.theta_new
+    moments = [mu.mean, mu.sd, tau.mean, tau.sd, new.mean, new.sd]
+    known = [known_mu, known_mu, known_tau, known_tau, *2 * [known_mu and known_tau]]
+    counts = np.isfinite(moments) & ~np.array(known)
+    out: FloatArray = np.where(counts, full[[1, 1, 2, 3, 5, 5]], np.inf)
+    return out

@@ -1,7 +1,7 @@
 """The plane of (mu, tau) nodes of a grid fit, where it lies, and the posterior on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import LOWEST_CHECKED, SinhMap, SupportMap, find_range
 from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_break, near_of_mu
+from bayesmeta.inference.small_tau import is_small, sum_rows
 from bayesmeta.inference.spread import Mixed, build_integral
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables
 from bayesmeta.model import BoundModel, has_known_tau
+from bayesmeta.once import Taken, once
 from bayesmeta.priors import Fixed
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
@@ -21,6 +23,7 @@ BEND = 5.0  # conditional SDs of mu after which its nodes begin to spread expone
 _FIRST_MU = 37
 _REACH = 1.15  # times as far as a normal density of mu falls by DROP
 LEAST_TAU, _MOST_TAU = 33, 193  # nodes of the first line of tau
+_UNIT = 1 / 3  # of the line of tau, in harmonic means of the SEs: about what needs fewest nodes
 _SCAN = 513  # points at which a normal approximation shows where tau lies, and how smooth it is
 _SMOOTH = 1e-10  # accepted spectrum of that approximation at the nodes' highest frequencies
 DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
@@ -56,8 +59,10 @@ class Plane:
     n_mu: int
     of_mu: MuMap | None
     known_mu: float
+    _taken: Taken = field(default_factory=Taken, init=False, repr=False)
 
     @property
+    @once
     def v(self) -> FloatArray:
         """Nodes of the line of tau, (tau,)."""
         return np.linspace(self.v_low, self.v_high, self.n_tau)
@@ -68,6 +73,7 @@ class Plane:
         return (self.v_high - self.v_low) / (self.n_tau - 1) if self.of_tau else 1.0
 
     @property
+    @once
     def tau(self) -> FloatArray:
         """Nodes of tau, (tau,)."""
         return self.of_tau.point(self.v) if self.of_tau else np.array([self.known_tau])
@@ -80,11 +86,13 @@ class Plane:
         return (self.x_high - self.x_low) / (self.n_mu - 1)
 
     @property
+    @once
     def x(self) -> FloatArray:
         """Nodes of the lines of mu, (tau, mu)."""
         return self.x_low[:, None] + self.x_step[:, None] * np.arange(self.n_mu)
 
     @property
+    @once
     def mu(self) -> FloatArray:
         """Nodes of mu, (tau, mu)."""
         if self.of_mu is None:
@@ -123,6 +131,7 @@ class Surface:
     log_evidence: float
     lost: FloatArray
     leak: float
+    _taken: Taken = field(default_factory=Taken, init=False, repr=False)
 
     @property
     def tables(self) -> Tables:
@@ -131,12 +140,14 @@ class Surface:
         return inner.tables
 
     @property
+    @once
     def pairs(self) -> tuple[FloatArray, FloatArray]:
         """Mu and tau of the nodes, (tau * mu,) each."""
         mu = self.plane.mu
         return mu.reshape(-1), np.repeat(self.plane.tau, mu.shape[1])
 
     @property
+    @once
     def mass(self) -> FloatArray:
         """Posterior mass of each node, (tau, mu); rounding of the evidence divided out."""
         mass = np.exp(self.log_mass)
@@ -184,7 +195,8 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
     gap = np.zeros(1)
     if not has_known_tau(bound.model):
         low, high = prior.support
-        of_tau = coordinate = SupportMap(low=max(low, 0.0), high=high, unit=bound.unit)
+        unit = _UNIT / float((1 / bound.data.se).mean())
+        of_tau = coordinate = SupportMap(low=max(low, 0.0), high=high, unit=unit)
 
         def log_f(v: FloatArray) -> FloatArray:
             tau = coordinate.point(v)
@@ -199,7 +211,9 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
         v = np.linspace(v_low, v_high, n_tau)
         tau, heights = coordinate.point(v), tilted(v)
         gap = (heights.max(axis=0) - heights).min(axis=1)
-    center, scale, _ = rough.given(tau)
+    small = is_small(tau, bound.data.se)  # these rows share their nodes of mu: see `sum_rows`
+    gap[small] = gap[small].min(initial=np.inf)
+    center, scale, _ = rough.given(np.maximum(tau, tau[small].max(initial=0.0)))
     low, high = bound.model.effect.support
     of_mu: MuMap | None = None
     x_low, x_high, n_mu = np.zeros(n_tau), np.zeros(n_tau), 1
@@ -276,7 +290,7 @@ def evaluate_plane(
     for _ in range(20):
         rows = np.flatnonzero(stale)
         if len(rows):
-            sums = integral.sum(mu[rows].reshape(-1), np.repeat(tau[rows], mu.shape[1]))
+            sums = sum_rows(integral, mu[rows], tau[rows])
             log_l[rows] = sums.log_likelihood.reshape(-1, *log_l.shape[1:])
             total[rows] = sums.total.reshape(-1, mu.shape[1])
             leaks = sums.leak.reshape(len(rows), mu.shape[1], -1)

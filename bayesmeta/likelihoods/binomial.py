@@ -111,7 +111,8 @@ class BinomialLikelihood:
         log_integrand, start, width = self._integrand(data, study, theta.reshape(-1))
         concave = data.measure == "OR" and isinstance(self.baseline, Normal)
         landmarks = None if concave else prior_landmarks(self.baseline)
-        integral = integrate_peak(log_integrand, start, width, landmarks=landmarks)
+        alike = theta.shape[1]
+        integral = integrate_peak(log_integrand, start, width, landmarks=landmarks, alike=alike)
         return integral.reshape(theta.shape) + data.log_coefficient[:, None]
 
     def _log_odds(
