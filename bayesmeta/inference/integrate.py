@@ -8,8 +8,9 @@ study's own nodes (`tables`), and every pair (mu, tau) is then a sum over
 - the study's own nodes, where they resolve the peak of the integrand (tau comparable with the
   study's standard error or larger), or
 - Gauss-Hermite nodes about the peak, with log g_i interpolated, where the integrand is narrower
-  than the nodes are apart (tau -> 0, and a study far away from mu). tau = 0 is the limit, not a
-  special case.
+  than the nodes are apart (tau -> 0, and a study far away from mu).
+
+At tau = 0 it is g_i(mu), without a table.
 
 All keep relative accuracy however small L_i is. The error of the table's interpolant and of the
 sums is measured, not assumed: see `StudyIntegral.error`.
