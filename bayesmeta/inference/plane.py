@@ -16,11 +16,12 @@ from bayesmeta.inference.tables import BoolArray, IndexArray, Tables
 from bayesmeta.model import BoundModel, has_known_tau
 from bayesmeta.once import Taken, once
 from bayesmeta.priors import Fixed
-from bayesmeta.random_effects import TruncatedRandomEffects
+from bayesmeta.random_effects import StudentRandomEffects, TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 BEND = 5.0  # conditional SDs of mu after which its nodes begin to spread exponentially
-_FIRST_MU = 37
+_FIRST_MU, _FIRST_OF_T = 37, 47  # first nodes of mu; of t random effects with few degrees
+_FEW = 8.0  # degrees of freedom below which mu has tails too long for the former
 _REACH = 1.15  # times as far as a normal density of mu falls by DROP
 LEAST_TAU, _MOST_TAU = 33, 193  # nodes of the first line of tau
 _UNIT = 1 / 3  # of the line of tau, in harmonic means of the SEs: about what needs fewest nodes
@@ -224,7 +225,10 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
             else SupportMap(low=low, high=high, unit=bound.unit)
         )
         crowded = crowd_at_break(bound.data, plain, near_of_mu(tau, scale), scale)
-        of_mu, n_mu = (plain, _FIRST_MU) if crowded is None else (crowded, CROWDED_MU)
+        form = bound.model.random_effects
+        of_t = isinstance(form, StudentRandomEffects) and form.df < _FEW
+        first = _FIRST_OF_T if of_t else _FIRST_MU
+        of_mu, n_mu = (plain, first) if crowded is None else (crowded, CROWDED_MU)
         reach = _REACH * np.sqrt(2 * np.maximum(DROP - gap, 4.0)) * scale
         x_low, x_high = (of_mu.line(end[:, None])[:, 0] for end in (center - reach, center + reach))
         if isinstance(plain, SupportMap):

@@ -13,9 +13,15 @@ from bayesmeta.inference.tables import BoolArray
 from bayesmeta.scales import FloatArray
 
 _SMALL = 0.2  # of the smallest standard error
-_POINTS = 8  # values of tau that are summed
+_POINTS = 8  # Chebyshev points of tau^2, at which sums are taken
 _LAST = 1e-10  # accepted of the last two coefficients; what they leave out is a hundredth of that
 _COUNTS = 35.0  # log units below the top of a row from which a node does not count
+
+_DEGREE = np.arange(_POINTS)
+_ANGLE = np.pi * (_DEGREE + 0.5) / _POINTS
+_TO_COEFFICIENTS = (
+    np.cos(_DEGREE[:, None] * _ANGLE) * np.where(_DEGREE > 0, 2, 1)[:, None] / _POINTS
+)
 
 
 def is_small(tau: FloatArray, scale: FloatArray) -> BoolArray:
@@ -39,31 +45,36 @@ def sum_rows(integral: StudyIntegral | Mixed, mu: FloatArray, tau: FloatArray) -
     near = _find_near(integral, mu, tau)
     if near.sum() <= _POINTS:
         return _sum(integral, mu, tau)
-    k, angle = np.arange(_POINTS), np.pi * (np.arange(_POINTS) + 0.5) / _POINTS
     top = tau[near].max()
     summed = _sum(
         integral,
         np.concatenate([np.repeat(mu[:1], _POINTS, axis=0), mu[~near]]),
-        np.concatenate([top * np.sin(angle / 2), tau[~near]]),
+        np.concatenate([top * np.sin(_ANGLE / 2), tau[~near]]),
     )
-    nodes, studies = mu.shape[1], summed.log_likelihood.shape[1]
-    log_l = summed.log_likelihood.reshape(-1, nodes, studies)
-    leak = summed.leak.reshape(-1, nodes, studies, 2)
-    coefficients = np.cos(k[:, None] * angle) * (np.where(k > 0, 2.0, 1.0) / _POINTS)[:, None]
-    total = summed.total.reshape(-1, nodes)[:_POINTS]
-    counts = (total > total.max(axis=1, keepdims=True) - _COUNTS).any(axis=0)
-    last = coefficients[-2:] @ total[:, counts]
-    if not (np.isfinite(log_l).all() and np.abs(last).max() < _LAST):
+    shape = (-1, mu.shape[1], summed.log_likelihood.shape[1])
+    log_l, leak = summed.log_likelihood.reshape(shape), summed.leak.reshape(*shape, 2)
+    if not _is_smooth(summed.total.reshape(shape[:2])[:_POINTS]):
         return _sum(integral, mu, tau)
-    weight = np.cos(2 * np.arcsin(tau[near] / top)[:, None] * k) @ coefficients
-    out_l, out_leak = np.empty((*mu.shape, studies)), np.empty((*mu.shape, studies, 2))
-    out_l[~near], out_leak[~near] = log_l[_POINTS:], leak[_POINTS:]
-    out_l[near] = np.tensordot(weight, log_l[:_POINTS], 1)
-    out_leak[near] = leak[:_POINTS].max(axis=0)
-    out_l = out_l.reshape(-1, studies)
+    angle = 2 * np.arcsin(tau[near] / top)
+    weight = np.cos(angle[:, None] * _DEGREE) @ _TO_COEFFICIENTS  # (near, point)
+    all_l, all_leak = np.empty((*mu.shape, shape[2])), np.empty((*mu.shape, shape[2], 2))
+    all_l[~near], all_leak[~near] = log_l[_POINTS:], leak[_POINTS:]
+    all_l[near] = np.tensordot(weight, log_l[:_POINTS], 1)
+    all_leak[near] = leak[:_POINTS].max(axis=0)
     return Sums(
-        log_likelihood=out_l, leak=out_leak.reshape(-1, studies, 2), total=out_l.sum(axis=1)
+        log_likelihood=all_l.reshape(mu.size, -1),
+        leak=all_leak.reshape(mu.size, -1, 2),
+        total=all_l.sum(axis=2).reshape(-1),
     )
+
+
+def _is_smooth(total: FloatArray) -> bool:
+    """Whether log-likelihoods (point, node) at the Chebyshev points say what lies between them."""
+    if not np.isfinite(total).all():
+        return False
+    counts = (total > total.max(axis=1, keepdims=True) - _COUNTS).any(axis=0)
+    last = _TO_COEFFICIENTS[-2:] @ total[:, counts]
+    return bool(np.abs(last).max() < _LAST)
 
 
 def _sum(integral: StudyIntegral | Mixed, mu: FloatArray, tau: FloatArray) -> Sums:

@@ -17,7 +17,7 @@ from bayesmeta.scales import FloatArray
 
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
 _WIDER, _AT = 0.17, 2e-10  # the step at that allowed error of one table, which is less often met
-_FINEST = 9  # times that the step may be reduced by the factor 0.7
+_FINEST = 10  # times that the step may be reduced by the factor 0.7
 _ERROR = 3e-9  # largest error of the splines, summed over studies
 _ROUNDED = 4 * float(np.finfo(float).eps)  # of log g, relative to itself
 _ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
