@@ -1,6 +1,5 @@
 """True study effects whose densities are hard to lay on one line."""
 
-import numpy as np
 import pandas as pd
 from numpy.testing import assert_allclose, assert_array_equal
 
