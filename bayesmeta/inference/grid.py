@@ -47,7 +47,7 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _MOST_NODES = 200_000  # of (tau, mu); a fit that is foreseen to need more is refused at once
-_MOST_SUMS = 1_000_000  # the same, times studies: where these are few there may be more nodes
+_MOST_SUMS = 2_000_000  # the same, times studies: where these are few there may be more nodes
 _MOST_HALVED = 3  # times that the spacing of the studies' own nodes may be halved
 _MOST_STALLED = 4  # refinements in a row that hardly help; rows of little mass may be narrow
 _DEEPEST = 9.0  # log units that the plane may be cut deeper than usual
