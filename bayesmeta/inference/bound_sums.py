@@ -16,6 +16,7 @@ _LOOK, _CUT = 20.0, 8.0  # tau from mu, and widths from the integrand's peak, to
 _CLOSE = 0.25  # step of the logarithm of the distance to a bound with which nodes serve
 _REACH = 9.0  # widths of the integrand beyond its peak
 _FIRST, _LAST, _STEP = -3.6, 3.0, 0.08  # of w
+_STRAIGHT = 1e-12  # of the range: closer to a bound log g goes straight on, on a line of log odds
 _CHUNK = 2048  # pairs summed at once
 
 
@@ -71,6 +72,7 @@ def sum_cut(
         terms = np.exp(exponent - top[:, None])
         total = terms.sum(axis=1)
         out[part] = top + np.log(total * far / (t * np.sqrt(2 * np.pi)))
-        lost = [(terms * (side * beyond > 0)).sum(axis=1) / total for side in (-1, 1)]
+        counts = away > _STRAIGHT * (high - low)
+        lost = [(terms * counts * (side * beyond > 0)).sum(axis=1) / total for side in (-1, 1)]
         leak[part] = np.stack(lost, axis=1)
     return out, leak

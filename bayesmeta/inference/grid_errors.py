@@ -9,7 +9,12 @@ from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import cut_off
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.tables import IndexArray
-from bayesmeta.inference.unseen import beyond_lines, error_of_rows, new_effect
+from bayesmeta.inference.unseen import (
+    beyond_lines,
+    error_of_probabilities,
+    error_of_rows,
+    new_effect,
+)
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
@@ -43,6 +48,7 @@ def measure_error(
         q, density, below = new_effect(surface, _PROBS)
         amplify = max(amplify, 4 / float(density.min() * (q[2] - q[0])))
         of_rows = max(of_rows, error_of_rows(below))
+        errors[0] = max(errors[0], error_of_probabilities(surface))
     errors = [max(error, amplify * spectrum)
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
     errors[0] = max(errors[0], amplify * of_rows)

@@ -189,13 +189,15 @@ class StudyIntegral:
             coarseness = find_coarseness(tables, mu[left], tau[left])
             narrow[left] = (2 * coarseness > RESOLVED) & ~done[left]
             finer[left] = narrow[left] & (coarseness <= RESOLVED)
+        cut: tuple[IndexArray, ...] = _find(np.zeros((0, 0), dtype=bool))
+        if getattr(self.bound.data, "last_ends", None) is not None:  # tables reach both bounds
             cut = find_cut(tables, mu, tau, narrow, done)
-            if len(cut[0]):
-                log_l[cut], leak[cut] = sum_cut(
-                    tables, mu[cut[0]], tau[cut[0]], cut[1], fine=check + halved
-                )
-                done[cut] = True
-                narrow, finer = narrow & ~done, finer & ~done
+        if len(cut[0]):
+            log_l[cut], leak[cut] = sum_cut(
+                tables, mu[cut[0]], tau[cut[0]], cut[1], fine=check + halved
+            )
+            done[cut] = True
+            narrow, finer = narrow & ~done, finer & ~done
         wide = left[~(narrow | done)[left].all(axis=1)]
         if len(wide):
             stride = 1 if check else 2
@@ -219,7 +221,9 @@ class StudyIntegral:
             pair, study = _find(where)
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(tables, mu[pair], tau[pair], study)
-        pair, study, side = _find((leak > _COUNTED) & (tau[:, None, None] > 0))
+        ends = (leak > _COUNTED) & (tau[:, None, None] > 0)
+        ends[cut] = False  # these sums go on beyond the ends: nothing is left out
+        pair, study, side = _find(ends)
         beyond = leak[pair, study, side] * tables.beyond(mu[pair], tau[pair], study, side)
         leak[pair, study, side] = np.minimum(beyond, _MOST_LEAK)
         return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
@@ -243,9 +247,14 @@ class StudyIntegral:
         return out, leak
 
     def _needs_no_table(self, tau: FloatArray) -> BoolArray:
-        """Where L_i(mu, 0) = g_i(mu) is taken as it is, (pair,); not from a user's table."""
-        users = hasattr(self.bound.data, "refuse_short")
-        out: BoolArray = (tau == 0) & (not users)
+        """Where L_i(mu, 0) = g_i(mu) is taken as it is, (pair,).
+
+        Not from a user's own table, which ends, nor on a bound of the measure, where g may be 0.
+        """
+        ends = (
+            hasattr(self.bound.data, "refuse_short") or self.tables.lines.plain.domain is not None
+        )
+        out: BoolArray = (tau == 0) & (not ends)
         return out
 
     @property

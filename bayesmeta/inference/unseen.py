@@ -6,6 +6,7 @@ from scipy.special import ndtr
 from bayesmeta.inference.plane import Surface
 from bayesmeta.scales import FloatArray
 
+_LOOKED_AT, _SDS_AWAY = 10, np.array([0.3, 1.0, 2.0])  # rows, and places in them
 _STEADY = 0.9  # ratio of two terms next to each other, above which they hardly fall
 
 
@@ -33,11 +34,8 @@ def new_effect(surface: Surface, probs: FloatArray) -> tuple[FloatArray, FloatAr
     To a per cent or so, for it is to judge errors by: each row is taken for a normal density. The
     mass is (tau, point).
     """
-    mass, tau, mu = surface.mass, surface.plane.tau, surface.plane.mu
-    share = mass.sum(axis=1, keepdims=True)
-    mean = (mass * mu).sum(axis=1, keepdims=True) / np.maximum(share, 1e-300)
-    spread = (mass * (mu - mean) ** 2).sum(axis=1, keepdims=True) / np.maximum(share, 1e-300)
-    sd = np.maximum(np.sqrt(spread + tau[:, None] ** 2), 1e-300)
+    share, mean, sds = _rows(surface)
+    sd = sds[1]
     center = float((share * mean).sum())
     unit = 1 / float((share / sd).sum())
     low, high = np.full(len(probs), -40.0), np.full(len(probs), 40.0)
@@ -49,6 +47,31 @@ def new_effect(surface: Surface, probs: FloatArray) -> tuple[FloatArray, FloatAr
     z = (points - mean) / sd
     density = (share * np.exp(-0.5 * z * z) / sd).sum(axis=0) / np.sqrt(2 * np.pi)
     return points, density, share * ndtr(z)
+
+
+def error_of_probabilities(surface: Surface) -> float:
+    """Error of P(mu <= x) and P(theta_new <= x), from the sum over nodes of tau, wherever x is.
+
+    Looked for about the means of some rows: where rows are of very different widths it is
+    largest within the narrow ones. Each row is taken for a normal density.
+    """
+    share, mean, sds = _rows(surface)
+    some = slice(None, None, -(-len(mean) // _LOOKED_AT))
+    errors = []
+    for sd in sds:
+        points = (mean + sd * _SDS_AWAY)[some].reshape(-1)
+        errors.append(error_of_rows(share * ndtr((points - mean) / sd)))
+    return max(errors)
+
+
+def _rows(surface: Surface) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]]:
+    """Masses of rows, means of mu in them, and SDs of mu and of a new effect, (tau, 1) each."""
+    mass, mu = surface.mass, surface.plane.mu
+    share = mass.sum(axis=1, keepdims=True)
+    mean = (mass * mu).sum(axis=1, keepdims=True) / np.maximum(share, 1e-300)
+    spread = (mass * (mu - mean) ** 2).sum(axis=1, keepdims=True) / np.maximum(share, 1e-300)
+    of_mu, of_new = np.sqrt(spread), np.sqrt(spread + surface.plane.tau[:, None] ** 2)
+    return share, mean, (np.maximum(of_mu, 1e-300), np.maximum(of_new, 1e-300))
 
 
 def beyond_lines(surface: Surface, moment: int) -> float:

@@ -34,7 +34,7 @@ def rows(studies, line, *, largest=0.15, likelihood=None, part=1.0):
     """
     model = binomial_model()
     bound = replace(model, likelihood=likelihood or model.likelihood).bind(studies)
-    tau = bound.data.se.min() * np.append(largest * np.linspace(0, 1, 19) ** 2, 2.0)
+    tau = bound.data.se.min() * np.append(largest * np.linspace(1e-4, 1, 19) ** 2, 2.0)
     mu = np.tile(line, (len(tau), 1))
     ends = part * mu[:, [0, -1]].reshape(-1)
     return Counting(StudyIntegral.build(bound, ends, np.repeat(tau, 2))), mu, tau
