@@ -58,7 +58,7 @@ def error_of_probabilities(surface: Surface) -> float:
     share, mean, sds = _rows(surface)
     some = slice(None, None, -(-len(mean) // _LOOKED_AT))
     errors = []
-    for sd in sds:
+    for sd in sds[surface.plane.of_mu is None :]:  # a known mu has no distribution
         points = (mean + sd * _SDS_AWAY)[some].reshape(-1)
         errors.append(error_of_rows(share * ndtr((points - mean) / sd)))
     return max(errors)
