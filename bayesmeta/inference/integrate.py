@@ -288,9 +288,7 @@ class StudyIntegral:
         sums = self.sum(mu, tau, check=True)
         moved = np.maximum(np.abs(sums.total - total) - 2 * sums.leak.sum(axis=(1, 2)), 0.0)
         tables = self.tables
-        variance, tau2 = tables.scale**2, tau[:, None] ** 2
-        share = np.minimum(1, 2 * variance / (variance + tau2))  # beyond the peak of g N
-        errors = tables.errors_out_to(tables.center + share * (mu[:, None] - tables.center))
+        errors = tables.errors_within(tables.log_g.max(axis=1) - sums.log_likelihood)
         of_tables = np.maximum(errors, tables.error).sum(axis=1)
         of_tables[self._needs_no_table(tau)] = 0.0
         least = tables.error * len(tables.center) * bool(of_tables.any())

@@ -47,8 +47,9 @@ class Tables:
     error, allowed : float
         Largest error of the spline between the nodes, over 1 plus the fall of log g from its top,
         and the largest that was allowed.
-    errors : (study, node // 2)
-        Error of the spline between every second node and the next such one.
+    errors, falls : (study, node // 2)
+        Error of the spline between every second node and the next such one, and how far log g is
+        below its top there.
     halved : int
         How often the usual step was halved.
     """
@@ -65,6 +66,7 @@ class Tables:
     error: float
     allowed: float
     errors: FloatArray
+    falls: FloatArray
     halved: int = 0
 
     @property
@@ -101,19 +103,13 @@ class Tables:
             many = width / np.exp(self.log_spacing[study, end])
         return np.where(many > 1, many, 1.0)
 
-    def errors_out_to(self, theta: FloatArray) -> FloatArray:
-        """Largest error of each study's spline between its centre and theta (pair, study)."""
-        study, last = np.arange(len(self.center)), self.errors.shape[1] - 1
-        middle, ends = (
-            np.clip(self.steps(x, study) / 2, 0, last).astype(np.intp) for x in (self.center, theta)
-        )
-        interval = np.arange(last + 1)
-        below, above = interval <= middle[:, None], interval >= middle[:, None]
-        out = np.maximum(
-            np.maximum.accumulate(np.where(above, self.errors, 0.0), axis=1),
-            np.maximum.accumulate(np.where(below, self.errors, 0.0)[:, ::-1], axis=1)[:, ::-1],
-        )
-        return np.asarray(out[study, ends])
+    def errors_within(self, fall: FloatArray) -> FloatArray:
+        """Largest error of each study's spline where log g is at most `fall` (pair, study) down."""
+        order = np.argsort(self.falls, axis=1)
+        down, errors = (np.take_along_axis(a, order, axis=1) for a in (self.falls, self.errors))
+        last = (down <= fall[..., None] + 1).sum(axis=-1) - 1
+        worst = np.maximum.accumulate(errors, axis=1)
+        return np.asarray(worst[np.arange(len(worst)), np.maximum(last, 0)])
 
     def spacing_at(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Distance of the nodes of the given studies at theta, but for their crowding."""
@@ -268,8 +264,8 @@ def _tabulate(
         theta = column.point(x)
         log_g = bound.model.likelihood.log_g(bound.data, theta)
         before = error
-        taylor, errors, fall, noise = _interpolate(log_g)
-        error = float((errors / fall).max())
+        taylor, errors, falls, noise = _interpolate(log_g)
+        error = float((errors / (1 + falls)).max())
         if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
             # more nodes do not help: log g is rounded (counts of 1e6), at random
             error, errors = noise / len(center), errors + noise
@@ -288,6 +284,7 @@ def _tabulate(
                 error=error,
                 allowed=allowed,
                 errors=errors,
+                falls=falls,
                 halved=halved,
             )
         step *= 0.7
@@ -319,7 +316,7 @@ def _interpolate(log_g: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray,
 
     Its errors (study, node // 2) are estimated from the spline through every second node, at the
     nodes left out: halving the step divides the error by 2^8, and 100 is counted on. The next
-    number is 1 plus the fall of log g from its top there: a relative error counts for less where g
+    numbers say how far log g is below its top there: a relative error counts for less where g
     has fallen far, as no integrand is large there unless N is far out too; where all integrands
     are, `StudyIntegral.error` counts it in full. If what is seen is rounding, its size over all
     studies is the last number.
@@ -331,12 +328,12 @@ def _interpolate(log_g: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray,
     middle = nodes[:-1] + 0.5
     taylor = np.stack([spline(middle, nu=m) / math.factorial(m) for m in range(8)], axis=-1)
     coarse = make_interp_spline(nodes[::2], log_g.T[::2], k=7)
-    fall = 1 + np.abs(log_g.max(axis=1, keepdims=True) - log_g)[:, 1::2]
+    falls = np.abs(log_g.max(axis=1, keepdims=True) - log_g)[:, 1::2]
     seen = np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2])
-    noise = float(np.sqrt(((seen / fall) ** 2).mean(axis=1).sum()))
+    noise = float(np.sqrt(((seen / (1 + falls)) ** 2).mean(axis=1).sum()))
     return (
         np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8),
-        seen / 100 + _ROUNDED * fall,
-        fall,
+        seen / 100 + _ROUNDED * (1 + falls),
+        falls,
         noise,
     )
