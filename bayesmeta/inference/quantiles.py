@@ -56,11 +56,13 @@ def solve_quantile(
         The step from a cdf within `close` of p, relative to the nearer tail, is the last.
 
     The steps are Newton's for the normal score of the cdf, which is a straight line for a normal
-    distribution. They double the digits, so the last step from 1e-6 leaves rounding.
+    distribution. They double the digits, so the last step from 1e-6 leaves rounding. Where a step
+    has hardly helped, as far out where rounding makes up the density, the bracket is halved.
     """
     low, high = (np.broadcast_to(end, p.shape).astype(float) for end in (low, high))
     x = np.clip(start, low, high)
     score, tail = ndtri(p), np.minimum(p, 1 - p)
+    last = np.full(p.shape, np.inf)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for _ in range(200):
             f, slope = cdf_and_pdf(x)
@@ -68,9 +70,11 @@ def solve_quantile(
             low, high = np.where(below, x, low), np.where(below, high, x)
             at = ndtri(f)
             newton = x - (at - score) * np.exp(-0.5 * at**2) / (_ROOT_2PI * slope)
-            inside = (newton >= low) & (newton <= high)
-            move = np.where(inside, newton, 0.5 * (low + high))
-            done = inside & (np.abs(f - p) <= close * tail)
+            away = np.abs(f - p)
+            near = away <= close * tail
+            inside = (newton >= low) & (newton <= high) & ((away < 0.9 * last) | near)
+            move, last = np.where(inside, newton, 0.5 * (low + high)), away
+            done = inside & near
             x = move
             if np.all(done | (high - low <= 4e-16 * np.abs(x)) | (p <= 0) | (p >= 1)):
                 break
