@@ -166,11 +166,12 @@ def _peak(mu, tau, s, y, edges, c, flat_low, flat_high):
 
 
 @njit(cache=True)
-def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, accepted, powers):
+def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, domain, accepted, powers):
     """Log integral by even steps out from the peak, until the integrand has vanished; nan: unfit.
 
     Where log g falls as a logarithm the steps are even in x, theta = at + 3 width sinh(x / 3).
-    Every second step must give the same to the accepted difference.
+    Every second step must give the same to the accepted difference, and the integrand must vanish
+    within the domain.
     """
     top = _height(at, mu, tau, edges, c, flat_low, flat_high)
     total, even = 1.0, 1.0
@@ -179,7 +180,10 @@ def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, accepted, powe
             away, slope = 0.5 * j, 1.0
             if powers:
                 away, slope = 3 * math.sinh(away / 3), math.cosh(away / 3)
-            f = _height(at + side * away * width, mu, tau, edges, c, flat_low, flat_high) - top
+            theta = at + side * away * width
+            if not domain[0] < theta < domain[1]:
+                return np.nan
+            f = _height(theta, mu, tau, edges, c, flat_low, flat_high) - top
             if f > 40 or (j > 60 and not powers) or j == 120:
                 return np.nan
             term = math.exp(f) * slope
@@ -208,7 +212,10 @@ def log_likelihood(i, mu, tau, p):
         return here
     moved = abs(_log_g(mu - 6 * tau, edges, c, flat_low, flat_high) - here)
     moved += abs(_log_g(mu + 6 * tau, edges, c, flat_low, flat_high) - here)
-    if moved < 1 and (not p.rough or abs(mu + p.center[i] - p.zero) > 8 * tau):
+    domain = (p.domain[0] - p.center[i], p.domain[1] - p.center[i])
+    small = tau < 0.1 * min(s, 1.0)  # where g ends flat its bends are less wide than s
+    small = small and min(mu - domain[0], domain[1] - mu) > 9 * tau
+    if small and moved < 1 and (not p.rough or abs(mu + p.center[i] - p.zero) > 8 * tau):
         total = 0.0
         for k in range(len(_HERMITE)):
             at = _log_g(mu + tau * _HERMITE[k], edges, c, flat_low, flat_high)
@@ -222,7 +229,9 @@ def log_likelihood(i, mu, tau, p):
             f = _height(center, mu, tau, edges, c, flat_low, flat_high)
             alone = alone and f < top - _DROP - 5
     if alone and not p.rough:
-        out = _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, p.inner, p.powers)
+        out = _even_sums(
+            at, width, mu, tau, edges, c, flat_low, flat_high, domain, p.inner, p.powers
+        )
         if not math.isnan(out):
             return out
     marks = np.empty(12)
