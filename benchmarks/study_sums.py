@@ -16,6 +16,8 @@ from bayesmeta.scales import FloatArray
 from benchmarks.study_tables import IntArray
 
 MOST = 300  # panels of an integral over theta
+_ANY = -9  # no panel of the table
+_NEAR = 1e-6  # widths of the peak from a bound, from which one panel goes to it
 _DROP = 35.0  # log units below the peak at which panels end
 _HALF_NODES = [0.991455371120812639206854697526329, 0.949107912342758524526189684047851,
     0.864864423359769072789712788640926, 0.741531185599394439863864773280788,
@@ -105,9 +107,18 @@ def _height(theta, mu, tau, edges, c, flat_low, flat_high):
 def _rules(a, b, mu, tau, top, j, edges, c):
     """Kronrod's and Gauss' rule for exp(height - top) on [a, b], which lies in panel j.
 
-    Panel -1 and the one after the last are the flat ends.
+    Panel -1 and the one after the last are the flat ends; `_ANY` means that [a, b] may lie in more
+    than one.
     """
     middle, half = 0.5 * (a + b), 0.5 * (b - a)
+    if j == _ANY:
+        kronrod, gauss = 0.0, 0.0
+        for k in range(15):
+            height = _height(middle + half * _NODES[k], mu, tau, edges, c, False, False)
+            f = math.exp(min(height - top, 600.0))
+            kronrod += _OF_KRONROD[k] * f
+            gauss += _OF_GAUSS[k] * f
+        return half * kronrod, half * gauss
     flat = j < 0 or j >= len(edges) - 1
     row = min(max(j, 0), len(edges) - 2)
     center, unit = 0.5 * (edges[row] + edges[row + 1]), 0.5 * (edges[row + 1] - edges[row])
@@ -132,7 +143,7 @@ def _rules(a, b, mu, tau, top, j, edges, c):
 
 
 @njit(cache=True)
-def _peak(mu, tau, s, y, edges, c, flat_low, flat_high):
+def _peak(mu, tau, s, y, edges, c, flat_low, flat_high, domain):
     """Peak of g(theta) N(theta | mu, tau^2), about, and its width: Newton steps."""
     width = s * tau / math.hypot(s, tau)
     at = mu + (y - mu) * tau * tau / (s * s + tau * tau)
@@ -141,6 +152,9 @@ def _peak(mu, tau, s, y, edges, c, flat_low, flat_high):
         low = min(mu, y) - 40 * tau
     if flat_high:
         high = max(mu, y) + 40 * tau
+    low, high = max(low, domain[0]), min(high, domain[1])
+    if not low < at < high:
+        at = 0.5 * (max(low, mu - tau) + min(high, mu + tau))
     for _ in range(60):
         step = 0.05 * width
         here = _height(at, mu, tau, edges, c, flat_low, flat_high)
@@ -212,6 +226,7 @@ def log_likelihood(i, mu, tau, p):
         return here
     moved = abs(_log_g(mu - 6 * tau, edges, c, flat_low, flat_high) - here)
     moved += abs(_log_g(mu + 6 * tau, edges, c, flat_low, flat_high) - here)
+    accepted = p.inner if p.domain[1] == np.inf else 1e-3 * p.inner  # less smooth at a bound
     domain = (p.domain[0] - p.center[i], p.domain[1] - p.center[i])
     small = tau < 0.1 * min(s, 1.0)  # where g ends flat its bends are less wide than s
     small = small and min(mu - domain[0], domain[1] - mu) > 9 * tau
@@ -221,7 +236,7 @@ def log_likelihood(i, mu, tau, p):
             at = _log_g(mu + tau * _HERMITE[k], edges, c, flat_low, flat_high)
             total += _OF_HERMITE[k] * math.exp(at - here)
         return here + math.log(total)
-    at, width = _peak(mu, tau, s, y, edges, c, flat_low, flat_high)
+    at, width = _peak(mu, tau, s, y, edges, c, flat_low, flat_high, domain)
     top = _height(at, mu, tau, edges, c, flat_low, flat_high)
     alone = True  # no second peak
     for center in (y, mu):
@@ -230,7 +245,7 @@ def log_likelihood(i, mu, tau, p):
             alone = alone and f < top - _DROP - 5
     if alone and not p.rough:
         out = _even_sums(
-            at, width, mu, tau, edges, c, flat_low, flat_high, domain, p.inner, p.powers
+            at, width, mu, tau, edges, c, flat_low, flat_high, domain, accepted, p.powers
         )
         if not math.isnan(out):
             return out
@@ -274,6 +289,8 @@ def log_likelihood(i, mu, tau, p):
                     b = max(b, edges[min(j, len(edges) - 1)])
             if beyond and b == a:
                 break
+            if abs(domain[(side + 1) // 2] - a) < _NEAR * width:
+                b, j = high if side > 0 else low, _ANY
             if b != a:
                 kronrod, gauss = _rules(min(a, b), max(a, b), mu, tau, top, j, edges, c)
                 begins[count], ends[count], panels[count] = min(a, b), max(a, b), j
@@ -292,7 +309,7 @@ def log_likelihood(i, mu, tau, p):
     for _ in range(60):
         before = count
         for j in range(before):
-            if errors[j] <= p.inner * total or count >= MOST:
+            if errors[j] <= accepted * total or count >= MOST:
                 continue
             a, b = begins[j], ends[j]
             middle = 0.5 * (a + b)
