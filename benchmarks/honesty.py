@@ -1,7 +1,7 @@
 """Is the reported error honest? Random problems of every likelihood against kept references."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,7 +74,9 @@ def _show(title: str, tally: Tally) -> None:
         print(f"      undecided seeds: {', '.join(map(str, tally.undecided))}")
 
 
-def examine(name: str, problems: int | None = None, *, fit: Fit = fit_grid) -> Tally:
+def examine(
+    name: str, references: Sequence[Reference] | None = None, *, fit: Fit = fit_grid
+) -> Tally:
     """Fit the problems of a family that references are kept of, and compare every number.
 
     A failure is silent where a number is off by more than the reported error and the reference's
@@ -87,7 +89,7 @@ def examine(name: str, problems: int | None = None, *, fit: Fit = fit_grid) -> T
         A problem is not the one that its reference was computed for.
     """
     tally = Tally()
-    for reference in read(name)[:problems]:
+    for reference in read(name) if references is None else references:
         tally.problems += 1
         bound = bind(name, reference.seed)
         assert bound is not None

@@ -168,19 +168,27 @@ def cut_kernels(
     return CutKernels(of_mu=of_mu, tau=plane.tau[rows], form=form)
 
 
-def cut_moments(surface: Surface, form: TruncatedRandomEffects) -> tuple[FloatArray, FloatArray]:
-    """Mean and SD of a new study's effect, from the moments of a truncated normal at each node."""
-    plane, mass = surface.plane, surface.mass
-    mu, tau = plane.mu, plane.tau[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
+def cut_moments(
+    mu: FloatArray, tau: FloatArray, form: TruncatedRandomEffects
+) -> tuple[FloatArray, FloatArray]:
+    """Means and variances of truncated normals about mu with SD tau, of the shape of mu."""
+    tau = np.broadcast_to(tau, mu.shape)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         a, b = (form.low - mu) / tau, (form.high - mu) / tau
         share = np.exp(form.log_inside(mu, tau))
         at_a, at_b = (np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) / share for z in (a, b))
         edges = np.where(np.isfinite(a), a * at_a, 0.0) - np.where(np.isfinite(b), b * at_b, 0.0)
-    mean = mu + tau * (at_a - at_b)
-    variance = tau**2 * (1 + edges - (at_a - at_b) ** 2)
-    center = (mass * mean).sum()
-    return np.asarray(center), np.sqrt((mass * (variance + (mean - center) ** 2)).sum())
+        mean = mu + tau * (at_a - at_b)
+        variance = tau**2 * (1 + edges - (at_a - at_b) ** 2)
+    wide = tau > form.high - form.low  # the formulas cancel
+    z, weight = _LEGENDRE
+    half = (form.high - form.low) / 2
+    theta = form.low + half * (1 + z)
+    inside = weight * np.exp(-0.5 * ((theta - mu[wide, None]) / tau[wide, None]) ** 2)
+    inside /= inside.sum(axis=1, keepdims=True)
+    mean[wide] = inside @ theta
+    variance[wide] = (inside * (theta - mean[wide, None]) ** 2).sum(axis=1)
+    return mean, variance
 
 
 def cut_nodes(

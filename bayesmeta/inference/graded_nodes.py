@@ -135,13 +135,14 @@ def _plan(
     step = _power_below(_RESOLVED * width)
     ends = [(mu[pairs].min(), mu[pairs].max()) for pairs in groups]
     low, high = _reach(tables, np.array(ends), values)
+    line = unbound(np.stack([low, high]), tables.lines.plain.domain)
     studies, own_nodes = len(everything), tables.log_g.shape[1]
     for i, pairs in enumerate(groups):
         t = float(values[i])
         if t == 0:
             continue
         narrowest = float(step[i].min())
-        nodes = (high[i] - low[i]) / narrowest + 42 / _DELTA
+        nodes = (line[1, i] - line[0, i]) / narrowest + 42 / _DELTA
         cheap = nodes * (4 + 0.2 * studies) < 1.7 * studies * own_nodes
         if (len(pairs) >= _PAIRS or check) and cheap and nodes < _MOST:
             rows.append(

@@ -20,6 +20,7 @@ from bayesmeta.inference.kernels import (
     BoolArray,
     Kernel,
     Rule,
+    finest_spacing,
     new_kernels,
     outlier_probability,
     spacing,
@@ -46,7 +47,7 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _MOST_NODES = 200_000  # of (tau, mu); a fit that is foreseen to need more is refused at once
-_MOST_SUMS = 1_000_000  # the same, times studies: where these are few there may be more nodes
+_MOST_SUMS = 2_000_000  # the same, times studies: where these are few there may be more nodes
 _MOST_HALVED = 3  # times that the spacing of the studies' own nodes may be halved
 _MOST_STALLED = 4  # refinements in a row that hardly help; rows of little mass may be narrow
 _DEEPEST = 9.0  # log units that the plane may be cut deeper than usual
@@ -217,13 +218,13 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
     """theta_new: its kernels about the nodes of mu where these resolve them, else shifts of mu."""
     plane, form = surface.plane, surface.integral.bound.model.random_effects
     parts: list[NormalMixture | StudentMixture | SincDensity | CutMixture | CutKernels] = []
-    gap = spacing(plane, surface.mass)
+    gap, finest = spacing(plane, surface.mass), finest_spacing(plane)
     for kernel in new_kernels(surface):
         mass = surface.mass * np.exp(kernel.log_share[..., 0])
         wide = kernel.wide(plane, surface.mass)
         matters = mass.sum(axis=1) > 1e-18
         rows = np.flatnonzero(~wide & matters)
-        split = [kernel.split(kernel.scale[t], gap[t]) for t in rows]
+        split = [kernel.split(kernel.scale[t], gap[t], finest=finest[t]) for t in rows]
         if isinstance(form, TruncatedRandomEffects):
             parts.append(cut_nodes(surface, form, wide & matters))
         elif (wide & matters).any():
@@ -238,8 +239,10 @@ def _new_effect(surface: Surface, *, has_mean: bool, has_sd: bool) -> Marginal:
         elif len(rows):
             parts.append(_shifted(plane, mass, rows, [rule for _, rule in split]))
     if isinstance(form, TruncatedRandomEffects):
-        moments = cut_moments(surface, form)
-        return Mixture(parts=tuple(parts), mean=moments[0], sd=moments[1])
+        means, variances = cut_moments(plane.mu, plane.tau[:, None], form)
+        center = (surface.mass * means).sum()
+        sd = np.sqrt((surface.mass * (variances + (means - center) ** 2)).sum())
+        return Mixture(parts=tuple(parts), mean=np.asarray(center), sd=sd)
     second = 0.0
     for kernel in new_kernels(surface):
         inflate = 1.0 if np.isinf(kernel.df) else kernel.df / max(kernel.df - 2, 1e-300)

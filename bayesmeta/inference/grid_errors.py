@@ -2,16 +2,15 @@
 
 import numpy as np
 
-from bayesmeta.inference.plane import (
-    Plane,
-    Surface,
-)
+from bayesmeta.inference.bounded import cut_moments
+from bayesmeta.inference.plane import Plane, Surface
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import cut_off
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.tables import IndexArray
-from bayesmeta.inference.unseen import beyond_lines, error_of_rows
+from bayesmeta.inference.unseen import beyond_lines, error_of_rows, new_effect
+from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _CHECKED = ((10, 5), (20, 8))  # values of tau and nodes of mu at which sums are done again
@@ -24,20 +23,26 @@ def measure_error(
 ) -> tuple[float, float, float, float]:
     """Error bounds: of nodes of tau and of mu, of what was cut, and of sums inside and rounding."""
     mass, plane = surface.mass, surface.plane
-    full = _quantities(mass, plane)
+    new = _new_moments(surface)
+    full = _quantities(mass, plane, new)
+    unit = _units(full, posterior, plane)
     errors = [in_tau, in_mu]
     for axis, thinned in ((0, mass[::2]), (1, mass[:, ::2])):
         if mass.shape[axis] > 1:
-            thin = _quantities(thinned / thinned.sum(), plane, axis)
-            errors[axis] = max([errors[axis], *_relative(full, thin, posterior, plane)])
+            thin = _quantities(thinned / thinned.sum(), plane, new, axis)
+            errors[axis] = max(errors[axis], float((np.abs(full - thin) / unit).max()))
     amplify, of_rows = 1.0, 0.0
     for marginal, relative in ((posterior.mu, False), (posterior.tau, True)):
         if isinstance(marginal, SincDensity):
-            q = marginal.quantile(_PROBS, close=0.01)  # about: it is a factor
+            q = marginal.quantile(_PROBS, close=0.3)  # about: it is a factor
             scale = q if relative else (q[2] - q[0]) / 4
             amplify = max(amplify, float(np.max(1 / (marginal.pdf(q) * scale))))
             if not relative and plane.of_tau is not None:
-                of_rows = error_of_rows(marginal, q)
+                of_rows = error_of_rows(marginal.cumulate_components(q))
+    if plane.of_tau is not None:
+        q, density, below = new_effect(surface, _PROBS)
+        amplify = max(amplify, 4 / float(density.min() * (q[2] - q[0])))
+        of_rows = max(of_rows, error_of_rows(below))
     errors = [max(error, amplify * spectrum)
               for error, spectrum in zip(errors, (in_tau, in_mu), strict=True)]  # fmt: skip
     errors[0] = max(errors[0], amplify * of_rows)
@@ -51,7 +56,7 @@ def measure_error(
             break
     eps = float(np.finfo(float).eps)
     rounding = eps * (64 + abs(surface.log_evidence))  # which nodes share less than the evidence
-    cut = _cut_off(mass, plane, tails, amplify)
+    cut = _cut_off(surface, tails, amplify)
     return errors[0], errors[1], cut, inside + amplify * surface.leak + rounding
 
 
@@ -88,48 +93,63 @@ def _choose_pairs(mass: FloatArray, values: int, nodes: int) -> IndexArray:
     return np.concatenate(chosen)
 
 
-def _cut_off(mass: FloatArray, plane: Plane, tails: TailOrder, amplify: float) -> float:
+def _cut_off(surface: Surface, tails: TailOrder, amplify: float) -> float:
     """Bound what lies beyond the plane: of the mass, as it moves quantiles, and of variances."""
+    plane, mass = surface.plane, surface.mass
     shares = dict.fromkeys((0, 2), 0.0)
     if plane.of_tau is not None:
         of_tau = mass.sum(axis=1)
         for m, highest in ((0, 0), (2, tails.highest_moment)):
             shares[m] += float(cut_off(of_tau, plane.tau, highest))
     if plane.of_mu is not None:
-        away = np.abs(plane.mu - (mass * plane.mu).sum())
         for m, highest in ((0, 0), (2, 2 * tails.has_moment(2, of_mu=True))):
-            shares[m] += beyond_lines(mass * away**highest)
+            shares[m] += beyond_lines(surface, highest)
     return max(amplify * shares[0], shares[2])
 
 
-def _quantities(mass: FloatArray, plane: Plane, thinned: int | None = None) -> FloatArray:
-    """Means and sds of mu and tau, and the sd of theta_new, from the masses of (some) nodes."""
+def _new_moments(surface: Surface) -> tuple[FloatArray, FloatArray]:
+    """Means and variances of a new study's effect given (mu, tau), (tau, mu) or (tau, 1)."""
+    plane, form = surface.plane, surface.integral.bound.model.random_effects
+    if isinstance(form, TruncatedRandomEffects):
+        return cut_moments(plane.mu, plane.tau[:, None], form)
+    return plane.mu, plane.tau[:, None] ** 2
+
+
+def _quantities(
+    mass: FloatArray,
+    plane: Plane,
+    new: tuple[FloatArray, FloatArray],
+    thinned: int | None = None,
+) -> FloatArray:
+    """Means and sds of mu, tau and theta_new, from the masses of (some) nodes."""
     mu, tau = plane.mu, plane.tau
     if thinned == 0:
         mu, tau = mu[::2], tau[::2]
+        new = new[0][::2], new[1][::2]
     elif thinned == 1:
         mu = mu[:, ::2]
+        new = new[0][:, ::2], new[1][:, ::2]
     of_tau = mass.sum(axis=1)
-    mean, mean_tau = (mass * mu).sum(), of_tau @ tau
-    spread = (mass * (mu - mean) ** 2).sum()
-    return np.array([mean, spread**0.5, mean_tau, (of_tau @ (tau - mean_tau) ** 2) ** 0.5,
-                     (spread + of_tau @ tau**2) ** 0.5])  # fmt: skip
+    mean, mean_tau, mean_new = (mass * mu).sum(), of_tau @ tau, (mass * new[0]).sum()
+    return np.array([
+        mean,
+        (mass * (mu - mean) ** 2).sum() ** 0.5,
+        mean_tau,
+        (of_tau @ (tau - mean_tau) ** 2) ** 0.5,
+        mean_new,
+        (mass * ((new[0] - mean_new) ** 2 + new[1])).sum() ** 0.5,
+    ])  # fmt: skip
 
 
-def _relative(
-    full: FloatArray, thin: FloatArray, posterior: Posterior, plane: Plane
-) -> list[float]:
-    """Compare the moments that exist: means by the sd, the rest relative."""
+def _units(full: FloatArray, posterior: Posterior, plane: Plane) -> FloatArray:
+    """Units of the changes of `_quantities`: of means the sd, else themselves; inf: do not count.
+
+    What does not exist, or is known, does not count.
+    """
     known_mu, known_tau = plane.of_mu is None, plane.of_tau is None
-    moments = [
-        (posterior.mu.mean, full[1], known_mu),
-        (posterior.mu.sd, full[1], known_mu),
-        (posterior.tau.mean, full[2], known_tau),
-        (posterior.tau.sd, full[3], known_tau),
-        (posterior.theta_new.sd, full[4], known_mu and known_tau),
-    ]
-    return [
-        abs(float(full[i] - thin[i]) / float(scale))
-        for i, (moment, scale, known) in enumerate(moments)
-        if not known and np.isfinite(moment)
-    ]
+    mu, tau, new = posterior.mu, posterior.tau, posterior.theta_new
+    moments = [mu.mean, mu.sd, tau.mean, tau.sd, new.mean, new.sd]
+    known = [known_mu, known_mu, known_tau, known_tau, *2 * [known_mu and known_tau]]
+    counts = np.isfinite(moments) & ~np.array(known)
+    out: FloatArray = np.where(counts, full[[1, 1, 2, 3, 5, 5]], np.inf)
+    return out

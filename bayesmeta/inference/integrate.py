@@ -8,8 +8,9 @@ study's own nodes (`tables`), and every pair (mu, tau) is then a sum over
 - the study's own nodes, where they resolve the peak of the integrand (tau comparable with the
   study's standard error or larger), or
 - Gauss-Hermite nodes about the peak, with log g_i interpolated, where the integrand is narrower
-  than the nodes are apart (tau -> 0, and a study far away from mu). tau = 0 is the limit, not a
-  special case.
+  than the nodes are apart (tau -> 0, and a study far away from mu).
+
+At tau = 0 it is g_i(mu), without a table.
 
 All keep relative accuracy however small L_i is. The error of the table's interpolant and of the
 sums is measured, not assumed: see `StudyIntegral.error`.
@@ -21,6 +22,7 @@ from functools import partial
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.bound_sums import find_cut, sum_cut
 from bayesmeta.inference.far_peaks import find_far, sum_far
 from bayesmeta.inference.graded_nodes import sum_graded
 from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_own_coarseness
@@ -158,8 +160,13 @@ class StudyIntegral:
         log_l = np.full((len(mu), len(tables.center)), np.nan)
         leak = np.zeros((*log_l.shape, 2))
         done = np.zeros(log_l.shape, dtype=bool)
+        direct = self._needs_no_table(tau)
+        if direct.any():
+            theta = np.broadcast_to(mu[direct], (len(tables.center), int(direct.sum())))
+            log_l[direct] = self.bound.model.likelihood.log_g(self.bound.data, theta).T
+            done[direct] = True
         counts = hasattr(self.bound.data, "events_treated")
-        if self._shares_nodes and not halved and not (check and counts):
+        if self.bends_slowly and not halved and not (check and counts):
             nodes = share_nodes(
                 tables, mu, tau, lopsided=self._lopsided, counts=counts, check=check
             )
@@ -169,7 +176,7 @@ class StudyIntegral:
         done |= sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
         if getattr(self.bound.model.likelihood, "falls_as_a_power", False):
             far = find_far(tables, mu, tau)
-            pair, study = np.nonzero(far)
+            pair, study = _find(far)
             if len(pair):
                 rule, stride = (FINE_RULE, 1) if check else (RULE, 2)
                 log_l[pair, study], leak[pair, study] = sum_far(
@@ -182,11 +189,18 @@ class StudyIntegral:
             coarseness = find_coarseness(tables, mu[left], tau[left])
             narrow[left] = (2 * coarseness > RESOLVED) & ~done[left]
             finer[left] = narrow[left] & (coarseness <= RESOLVED)
+            cut = find_cut(tables, mu, tau, narrow, done)
+            if len(cut[0]):
+                log_l[cut], leak[cut] = sum_cut(
+                    tables, mu[cut[0]], tau[cut[0]], cut[1], fine=check + halved
+                )
+                done[cut] = True
+                narrow, finer = narrow & ~done, finer & ~done
         wide = left[~(narrow | done)[left].all(axis=1)]
         if len(wide):
             stride = 1 if check else 2
             by_nodes = sum_nodes(tables, mu[wide], tau[wide], stride=stride)
-            pair, study = np.nonzero(~done[wide])
+            pair, study = _find(~done[wide])
             for out, found in zip((log_l, leak), by_nodes, strict=True):
                 out[wide[pair], study] = found[pair, study]
         lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
@@ -202,10 +216,10 @@ class StudyIntegral:
             (about & ~tiny, partial(sum_about_peak, rule=many)),
             (about & tiny, partial(by_rule, rule=few)),
         ):
-            pair, study = np.nonzero(where)
+            pair, study = _find(where)
             if len(pair):
                 log_l[pair, study], leak[pair, study] = summed(tables, mu[pair], tau[pair], study)
-        pair, study, side = np.nonzero((leak > _COUNTED) & (tau[:, None, None] > 0))
+        pair, study, side = _find((leak > _COUNTED) & (tau[:, None, None] > 0))
         beyond = leak[pair, study, side] * tables.beyond(mu[pair], tau[pair], study, side)
         leak[pair, study, side] = np.minimum(beyond, _MOST_LEAK)
         return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
@@ -228,9 +242,15 @@ class StudyIntegral:
                 out[i], leak[i] = summed(self.tables, mu[i], tau[i], study[i])
         return out, leak
 
+    def _needs_no_table(self, tau: FloatArray) -> BoolArray:
+        """Where L_i(mu, 0) = g_i(mu) is taken as it is, (pair,); not from a user's table."""
+        users = hasattr(self.bound.data, "refuse_short")
+        out: BoolArray = (tau == 0) & (not users)
+        return out
+
     @property
-    def _shares_nodes(self) -> bool:
-        """Even nodes fit all studies: no likelihood bends more sharply than its normal width shows.
+    def bends_slowly(self) -> bool:
+        """No likelihood bends more sharply than its normal width shows: even nodes fit all studies.
 
         One of t form does, and so does a binomial one of two risks near no effect, but for OR, and
         for RR where the data have no break.
@@ -252,9 +272,22 @@ class StudyIntegral:
         """Largest error of `total` (pair,), the log-likelihood of all studies, measured.
 
         The sums are repeated by finer rules, and count with `weight` (pair,); the error of the
-        interpolants is added. What is lost at the tables' ends is not counted here: rules differ by
-        as much there, and the mass of all pairs says what it matters.
+        interpolants is added, in full where an integrand lies far down a study's table. What is
+        lost at the tables' ends is not counted here: rules differ by as much there, and the mass of
+        all pairs says what it matters.
         """
         sums = self.sum(mu, tau, check=True)
         moved = np.maximum(np.abs(sums.total - total) - 2 * sums.leak.sum(axis=(1, 2)), 0.0)
-        return float((moved * weight).max()) + self.tables.error * len(self.tables.center)
+        tables = self.tables
+        variance, tau2 = tables.scale**2, tau[:, None] ** 2
+        share = np.minimum(1, 2 * variance / (variance + tau2))  # beyond the peak of g N
+        errors = tables.errors_out_to(tables.center + share * (mu[:, None] - tables.center))
+        of_tables = np.maximum(errors, tables.error).sum(axis=1)
+        of_tables[self._needs_no_table(tau)] = 0.0
+        least = tables.error * len(tables.center) * bool(of_tables.any())
+        return max(float(((moved + of_tables) * weight).max()), least)
+
+
+def _find(where: BoolArray) -> tuple[IndexArray, ...]:
+    """Give indices as `np.nonzero` does, which takes ten times as long where little is true."""
+    return np.unravel_index(np.flatnonzero(where), where.shape)

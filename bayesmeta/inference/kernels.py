@@ -17,6 +17,11 @@ from bayesmeta.scales import FloatArray
 
 _WIDE = 1.3  # SDs of a normal kernel in spacings of mu, from which it is summed over them
 _HERMITE = np.polynomial.hermite.hermgauss(48)
+# shorter rules, with the largest SD of a normal kernel, times the highest frequency of what it
+# moves, at which each is exact to 1e-14
+_SHORT = [
+    (np.polynomial.hermite.hermgauss(n), most) for n, most in ((6, 0.2), (12, 1.1), (24, 2.9))
+]
 _LEGENDRE = np.polynomial.legendre.leggauss(10)
 
 type Rule = tuple[FloatArray, FloatArray]
@@ -60,15 +65,18 @@ class Kernel:
         out: BoolArray = self.scale > max(_WIDE, 4.5 / np.sqrt(self.df)) * spacing(plane, mass)
         return out
 
-    def split(self, scale: float, gap: float) -> tuple[Rule, Rule]:
+    def split(self, scale: float, gap: float, *, finest: float = 0.0) -> tuple[Rule, Rule]:
         """Parts of a kernel that is narrow against a spacing `gap` of mu.
 
         Gives SDs and weights of its wide normal parts; and shifts and weights that stand for the
         rest of it, where it is integrated against a function that is smooth on the scale of `gap`.
+        Of a function that even nodes `finest` apart would resolve a normal kernel needs fewer.
         """
         if np.isinf(self.df):
             none = np.empty(0), np.empty(0)
-            return none, (np.sqrt(2) * scale * _HERMITE[0], _HERMITE[1] / np.sqrt(np.pi))
+            short = (rule for rule, most in _SHORT if np.pi * scale <= most * finest)
+            z, w = next(short, _HERMITE)
+            return none, (np.sqrt(2) * scale * z, w / np.sqrt(np.pi))
         x, log_weight = log_t_rule(self.df, count_nodes(self.df))
         sd, weight = scale * np.exp(-0.5 * x), np.exp(log_weight)
         is_wide = sd > _WIDE * gap
@@ -92,11 +100,23 @@ class Kernel:
 
 def spacing(plane: Plane, mass: FloatArray) -> FloatArray:
     """Largest distance of the nodes of mu that matter, for each node of tau (tau,)."""
-    if plane.of_mu is None:
-        return np.zeros(plane.n_tau)
-    gap = plane.x_step[:, None] * np.exp(plane.of_mu.log_slope(plane.x))
+    gap = _gaps(plane)
     matters = mass > 1e-10 * mass.max(axis=1, keepdims=True)
     out: FloatArray = (gap * matters).max(axis=1)
+    return out
+
+
+def finest_spacing(plane: Plane) -> FloatArray:
+    """Least distance of the nodes of mu, for each node of tau (tau,)."""
+    out: FloatArray = _gaps(plane).min(axis=1)
+    return out
+
+
+def _gaps(plane: Plane) -> FloatArray:
+    """Distance of the nodes of mu at each of them, (tau, mu)."""
+    if plane.of_mu is None:
+        return np.zeros((plane.n_tau, 1))
+    out: FloatArray = plane.x_step[:, None] * np.exp(plane.of_mu.log_slope(plane.x))
     return out
 
 

@@ -1,7 +1,7 @@
 """The plane of (mu, tau) nodes of a grid fit, where it lies, and the posterior on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,17 +10,21 @@ from bayesmeta.inference.integrate import StudyIntegral
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import LOWEST_CHECKED, SinhMap, SupportMap, find_range
 from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_break, near_of_mu
+from bayesmeta.inference.small_tau import is_small, sum_rows
 from bayesmeta.inference.spread import Mixed, build_integral
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables
 from bayesmeta.model import BoundModel, has_known_tau
+from bayesmeta.once import Taken, once
 from bayesmeta.priors import Fixed
-from bayesmeta.random_effects import TruncatedRandomEffects
+from bayesmeta.random_effects import StudentRandomEffects, TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 BEND = 5.0  # conditional SDs of mu after which its nodes begin to spread exponentially
-_FIRST_MU = 37
+_FIRST_MU, _FIRST_OF_T = 37, 47  # first nodes of mu; of t random effects with few degrees
+_FEW = 8.0  # degrees of freedom below which mu has tails too long for the former
 _REACH = 1.15  # times as far as a normal density of mu falls by DROP
 LEAST_TAU, _MOST_TAU = 33, 193  # nodes of the first line of tau
+_UNIT = 1 / 3  # of the line of tau, in harmonic means of the SEs: about what needs fewest nodes
 _SCAN = 513  # points at which a normal approximation shows where tau lies, and how smooth it is
 _SMOOTH = 1e-10  # accepted spectrum of that approximation at the nodes' highest frequencies
 DROP = 27.0  # log units below its maximum at which the plane is cut: e^-27 = 2e-12
@@ -56,8 +60,10 @@ class Plane:
     n_mu: int
     of_mu: MuMap | None
     known_mu: float
+    _taken: Taken = field(default_factory=Taken, init=False, repr=False)
 
     @property
+    @once
     def v(self) -> FloatArray:
         """Nodes of the line of tau, (tau,)."""
         return np.linspace(self.v_low, self.v_high, self.n_tau)
@@ -68,6 +74,7 @@ class Plane:
         return (self.v_high - self.v_low) / (self.n_tau - 1) if self.of_tau else 1.0
 
     @property
+    @once
     def tau(self) -> FloatArray:
         """Nodes of tau, (tau,)."""
         return self.of_tau.point(self.v) if self.of_tau else np.array([self.known_tau])
@@ -80,11 +87,13 @@ class Plane:
         return (self.x_high - self.x_low) / (self.n_mu - 1)
 
     @property
+    @once
     def x(self) -> FloatArray:
         """Nodes of the lines of mu, (tau, mu)."""
         return self.x_low[:, None] + self.x_step[:, None] * np.arange(self.n_mu)
 
     @property
+    @once
     def mu(self) -> FloatArray:
         """Nodes of mu, (tau, mu)."""
         if self.of_mu is None:
@@ -123,6 +132,7 @@ class Surface:
     log_evidence: float
     lost: FloatArray
     leak: float
+    _taken: Taken = field(default_factory=Taken, init=False, repr=False)
 
     @property
     def tables(self) -> Tables:
@@ -131,12 +141,14 @@ class Surface:
         return inner.tables
 
     @property
+    @once
     def pairs(self) -> tuple[FloatArray, FloatArray]:
         """Mu and tau of the nodes, (tau * mu,) each."""
         mu = self.plane.mu
         return mu.reshape(-1), np.repeat(self.plane.tau, mu.shape[1])
 
     @property
+    @once
     def mass(self) -> FloatArray:
         """Posterior mass of each node, (tau, mu); rounding of the evidence divided out."""
         mass = np.exp(self.log_mass)
@@ -184,7 +196,8 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
     gap = np.zeros(1)
     if not has_known_tau(bound.model):
         low, high = prior.support
-        of_tau = coordinate = SupportMap(low=max(low, 0.0), high=high, unit=bound.unit)
+        unit = _UNIT / float((1 / bound.data.se).mean())
+        of_tau = coordinate = SupportMap(low=max(low, 0.0), high=high, unit=unit)
 
         def log_f(v: FloatArray) -> FloatArray:
             tau = coordinate.point(v)
@@ -199,7 +212,9 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
         v = np.linspace(v_low, v_high, n_tau)
         tau, heights = coordinate.point(v), tilted(v)
         gap = (heights.max(axis=0) - heights).min(axis=1)
-    center, scale, _ = rough.given(tau)
+    small = is_small(tau, bound.data.se)  # these rows share their nodes of mu: see `sum_rows`
+    gap[small] = gap[small].min(initial=np.inf)
+    center, scale, _ = rough.given(np.maximum(tau, tau[small].max(initial=0.0)))
     low, high = bound.model.effect.support
     of_mu: MuMap | None = None
     x_low, x_high, n_mu = np.zeros(n_tau), np.zeros(n_tau), 1
@@ -210,13 +225,18 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
             else SupportMap(low=low, high=high, unit=bound.unit)
         )
         crowded = crowd_at_break(bound.data, plain, near_of_mu(tau, scale), scale)
-        of_mu, n_mu = (plain, _FIRST_MU) if crowded is None else (crowded, CROWDED_MU)
+        form = bound.model.random_effects
+        of_t = isinstance(form, StudentRandomEffects) and form.df < _FEW
+        first = _FIRST_OF_T if of_t else _FIRST_MU
+        of_mu, n_mu = (plain, first) if crowded is None else (crowded, CROWDED_MU)
         reach = _REACH * np.sqrt(2 * np.maximum(DROP - gap, 4.0)) * scale
         x_low, x_high = (of_mu.line(end[:, None])[:, 0] for end in (center - reach, center + reach))
         if isinstance(plain, SupportMap):
             begin, end, _ = of_mu.scan if not isinstance(of_mu, SinhMap) else plain.scan
             x_low, x_high = np.clip(x_low, begin, end), np.clip(x_high, begin, end)
-            x_high = np.maximum(x_high, x_low + (0.5 if crowded is None else 0.0))
+            if crowded is None:  # what a bound leaves of a row may be next to nothing
+                cut = (center - reach < low) | (center + reach > high)
+                x_high = np.where(cut, np.maximum(x_high, x_low + 0.5), x_high)
     return Plane(
         v_low=v_low, v_high=v_high, n_tau=n_tau, of_tau=of_tau, known_tau=float(tau[0]),
         x_low=x_low, x_high=x_high, n_mu=n_mu, of_mu=of_mu, known_mu=low,
@@ -274,7 +294,7 @@ def evaluate_plane(
     for _ in range(20):
         rows = np.flatnonzero(stale)
         if len(rows):
-            sums = integral.sum(mu[rows].reshape(-1), np.repeat(tau[rows], mu.shape[1]))
+            sums = sum_rows(integral, mu[rows], tau[rows])
             log_l[rows] = sums.log_likelihood.reshape(-1, *log_l.shape[1:])
             total[rows] = sums.total.reshape(-1, mu.shape[1])
             leaks = sums.leak.reshape(len(rows), mu.shape[1], -1)

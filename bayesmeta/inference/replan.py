@@ -8,6 +8,7 @@ from bayesmeta.inference.plane import DROP, LEAST_TAU, LINE_DROP, Plane, Surface
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.rough import move_rows
+from bayesmeta.inference.small_tau import like_first
 from bayesmeta.scales import FloatArray
 
 _EDGE = 25.5  # log units below its maximum that the plane must have fallen at the ends of mu
@@ -29,10 +30,12 @@ def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> P
     x_low, x_high = plane.x_low, plane.x_high
     if plane.of_mu is not None:
         begin, end, _ = (-700.0, 700.0, 0) if isinstance(plane.of_mu, SinhMap) else plane.of_mu.scan
+        rows, shared = height.copy(), like_first(plane.mu)
+        rows[shared] = height[shared].max(axis=0)  # rows that share their nodes go on to do so
         x_low, x_high = fit_range(
-            height, x_low, x_high, begin, end, drop=DROP + deeper, edge=_EDGE + deeper
+            rows, x_low, x_high, begin, end, drop=DROP + deeper, edge=_EDGE + deeper
         )
-        x_low, x_high = _find_lost(plane, height, x_low, x_high)
+        x_low, x_high = _find_lost(plane, rows, x_low, x_high)
     v_low, v_high = np.array([plane.v_low]), np.array([plane.v_high])
     if plane.of_tau is not None:
         begin, _, end = plane.of_tau.scan

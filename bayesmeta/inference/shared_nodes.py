@@ -23,9 +23,9 @@ _TOGETHER = 2000  # nodes tabulated at once
 _NO_LEAK = 1e-18  # share of a sum that a table's end need not be asked for
 _COARSER = 2  # factors of 2 between steps, from which studies have their own nodes
 # times of one term over that of a sum over a table's nodes (interpolations serve several rows):
-_INTERPOLATED, _EXPONENTIAL, _PRODUCT = 2.0, 1.2, 0.1
+_INTERPOLATED, _EXPONENTIAL, _PRODUCT = 2.0, 0.7, 0.1
 _ALONE = 9.0  # of an interpolation that serves one row
-_LOOK, _ROW = 36.0, 2000.0  # of one look at how coarse nodes are, and such; of one row
+_LOOK, _ROW = 36.0, 3500.0  # of one look at how coarse nodes are, and such; of one row
 _ABOUT_PEAK, _ABOUT_MU = 400.0, 120.0  # of one Gauss-Hermite sum
 
 
@@ -105,32 +105,70 @@ def share_nodes(
         step = 2.0 ** np.floor(np.log2(RESOLVED * width))
         step = step / 2 if check else step
         coarser = np.log2(step / step.min(axis=1, initial=np.inf, keepdims=True)) // _COARSER
-    coarser = coarser if counts else 0 * coarser
+    finite = np.isfinite(coarser)
+    pairs = np.diff(begin)
+
+    def lay(inside: BoolArray) -> _Laid:
+        return _Laid.of(np.where(inside, step, np.inf), low, high, pairs, check=check)
+
+    alone = np.where(finite, _cost_alone(tables, values, width, check=check) * pairs[:, None], 0.0)
+    levels = [coarser == level for level in np.unique(coarser[finite])] if counts else []
+    plans = [(inside, lay(inside)) for inside in levels]
+    together = lay(finite)
+    split = np.full(len(values), 0.0 if counts else np.inf)  # cost
+    for inside, laid in plans:
+        split += np.minimum(laid.cost, (alone * inside).sum(axis=1))
+    merged = together.cost < split
     shared, rows = np.full(step.shape, np.nan), []
-    for level in np.unique(coarser[np.isfinite(coarser)]):
-        inside = coarser == level
-        finest = np.where(inside, step, np.inf).min(axis=1)
-        first = np.where(inside, low, np.inf).min(axis=1)
-        last = np.where(inside, high, -np.inf).max(axis=1)
+    for inside, laid, here in (*((*plan, ~merged) for plan in plans), (finite, together, merged)):
+        cheap = laid.cost < (alone * inside).sum(axis=1)
+        chosen = here & np.isfinite(laid.cost) & (cheap | (check and not counts))
+        shared = np.where(inside & chosen[:, None], laid.step[:, None], shared)
+        rows += [
+            SharedRow(value=i, studies=inside[i].nonzero()[0], step=h, first=first, last=last)
+            for i, h, first, last in zip(
+                np.flatnonzero(chosen).tolist(),
+                laid.step[chosen].tolist(),
+                laid.first[chosen].tolist(),
+                laid.last[chosen].tolist(),
+                strict=True,
+            )
+        ]
+    return SharedNodes(tau=values, pairs=order, begin=begin, step=shared, rows=rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Laid:
+    """Nodes step * (first ... last) for each value of tau, and what they cost; all (value,)."""
+
+    step: FloatArray
+    first: IndexArray
+    last: IndexArray
+    cost: FloatArray
+
+    @classmethod
+    def of(
+        cls, step: FloatArray, low: FloatArray, high: FloatArray, pairs: IndexArray, *, check: bool
+    ) -> "_Laid":
+        """For studies with a finite `step` (value, study): the finest, and the widest range.
+
+        The cost is infinite where there are no such studies, or too many nodes.
+        """
+        inside = np.isfinite(step)
+        finest = step.min(axis=1, initial=np.inf)
+        first = np.where(inside, low, np.inf).min(axis=1, initial=np.inf)
+        last = np.where(inside, high, -np.inf).max(axis=1, initial=-np.inf)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             first, last = np.floor(first / finest), np.ceil(last / finest)
             exact = np.maximum(np.abs(first), np.abs(last)) < 1e12  # theta is a multiple of step
             nodes = last - first + 1
-        chosen = inside.any(axis=1) & exact & (nodes < _MOST)
-        cheap = _is_cheap(tables, values, width, inside, nodes, np.diff(begin), check=check)
-        chosen &= cheap | (check and not counts)
-        shared = np.where(inside & chosen[:, None], finest[:, None], shared)
-        rows += [
-            SharedRow(
-                value=int(i),
-                studies=np.flatnonzero(inside[i]),
-                step=float(finest[i]),
-                first=int(first[i]),
-                last=int(last[i]),
-            )
-            for i in np.flatnonzero(chosen)
-        ]
-    return SharedNodes(tau=values, pairs=order, begin=begin, step=shared, rows=rows)
+        possible = inside.any(axis=1) & exact & (nodes < _MOST)
+        studies = inside.sum(axis=1)
+        each = studies * (_ALONE if check else _INTERPOLATED)
+        each = each + pairs * (_EXPONENTIAL + _PRODUCT * studies)
+        first, last = (np.where(possible, end, 0).astype(np.intp) for end in (first, last))
+        cost = np.where(possible, nodes * each + _ROW, np.inf)
+        return cls(step=finest, first=first, last=last, cost=cost)
 
 
 def _find_windows(
@@ -157,29 +195,15 @@ def _find_windows(
     return below, above, width
 
 
-def _is_cheap(
-    tables: Tables,
-    tau: FloatArray,
-    width: FloatArray,
-    inside: BoolArray,
-    nodes: FloatArray,
-    pairs: IndexArray,
-    *,
-    check: bool,
-) -> BoolArray:
-    """Whether `nodes` shared nodes cost the studies `inside` less than their own sums (value,)."""
-    scale, studies = tables.scale, inside.sum(axis=1)
+def _cost_alone(tables: Tables, tau: FloatArray, width: FloatArray, *, check: bool) -> FloatArray:
+    """Cost of a study's own sum for one pair, (value, study)."""
+    scale = tables.scale
     every = tables.log_g.shape[1] / (1 if check else 2)
-    own = np.where(
+    return np.where(
         tables.spacing_at(tables.center, np.arange(len(scale))) > RESOLVED * width,
         np.where(tau[:, None] < 0.05 * scale, _ABOUT_MU, _ABOUT_PEAK),
         every + _LOOK,
     )
-    own = np.where(inside, own, 0.0).sum(axis=1)
-    each = studies * (_ALONE if check else _INTERPOLATED)
-    each = each + pairs * (_EXPONENTIAL + _PRODUCT * studies)
-    out: BoolArray = nodes * each + _ROW < pairs * own
-    return out
 
 
 def sum_shared(
@@ -193,6 +217,7 @@ def sum_shared(
     if not nodes.rows:
         return done
     top, rates = tables.log_g.max(axis=1), _rates(nodes)
+    scaled = mu[nodes.pairs] * np.repeat(rates, np.diff(nodes.begin))
     total = np.full((len(nodes.pairs), len(top)), np.nan)
     for group in _group_rows(nodes.rows):
         first, last = min(row.first for row in group), max(row.last for row in group)
@@ -202,12 +227,14 @@ def sum_shared(
         for row in group:
             part, rate = slice(row.first - first, row.last - first + 1), rates[row.value]
             pairs = slice(nodes.begin[row.value], nodes.begin[row.value + 1])
-            kernel = theta[part] * rate - (mu[nodes.pairs[pairs]] * rate)[:, None]
+            kernel = theta[part] * rate - scaled[pairs, None]
             kernel *= kernel
             np.negative(kernel, out=kernel)
             np.exp(kernel, out=kernel)
             if len(row.studies) == len(top):
                 np.matmul(kernel, g[part], out=total[pairs])
+            elif len(row.studies) == len(studies):
+                total[pairs, studies] = kernel @ g[part]
             else:
                 own = g[part, np.searchsorted(studies, row.studies)]
                 total[pairs, row.studies] = kernel @ own
@@ -243,13 +270,16 @@ def _take_logs(
         most = np.exp(log_end - np.square(gap * rate[:, None, None])) / step[..., None]
         least = np.minimum.reduceat(total, begin[:-1])
         counts = ~(most < _NO_LEAK * least[..., None]) & np.isfinite(step)[..., None]
-        for i in np.flatnonzero(counts.any(axis=(1, 2))):
-            study, side = np.nonzero(counts[i])
-            part = slice(begin[i], begin[i + 1])
-            away = (ends[study, side] - m[part, None]) * rate[i]
-            share = np.exp(log_end[study, side] - away * away)
-            share /= step[i, study] * total[part, study]
-            leak[nodes.pairs[part, None], study, side] = share
+        value, study, side = np.nonzero(counts)
+        many = np.diff(begin)[value]  # pairs
+        first = np.repeat(begin[value] - np.cumsum(many) + many, many)
+        at, value, study, side = (
+            first + np.arange(len(first)),
+            *(np.repeat(index, many) for index in (value, study, side)),
+        )
+        away = (ends[study, side] - m[at]) * rate[value]
+        share = np.exp(log_end[study, side] - away * away) / (step[value, study] * total[at, study])
+        leak[nodes.pairs[at], study, side] = share
 
 
 def _group_rows(rows: Sequence[SharedRow]) -> list[list[SharedRow]]:

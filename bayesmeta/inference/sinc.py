@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import sici
 
 from bayesmeta.inference.quantiles import (
@@ -39,6 +39,8 @@ class SincDensity(Shown):
         CrowdedMap (..., component, 1).
     shift : (..., component)
         Added to the parameter (components that are copies of one density, moved).
+    has_mean, has_sd : bool or (...)
+        Whether these exist.
     """
 
     start: FloatArray
@@ -46,8 +48,8 @@ class SincDensity(Shown):
     masses: FloatArray
     coordinate: MuMap
     shift: FloatArray | None = None
-    has_mean: bool = True
-    has_sd: bool = True
+    has_mean: bool | NDArray[np.bool_] = True
+    has_sd: bool | NDArray[np.bool_] = True
 
     def _values(self) -> FloatArray:
         nodes = np.arange(self.masses.shape[-1])
@@ -58,7 +60,7 @@ class SincDensity(Shown):
     def mean(self) -> FloatArray:
         """Posterior mean; nan where it does not exist."""
         out: FloatArray = (self.masses * self._values()).sum(axis=(-2, -1))
-        return out if self.has_mean else np.full_like(out, np.nan)
+        return np.where(self.has_mean, out, np.nan)[()]
 
     @property
     def sd(self) -> FloatArray:
@@ -66,7 +68,7 @@ class SincDensity(Shown):
         values = self._values()
         center = (self.masses * values).sum(axis=(-2, -1))[..., None, None]
         out: FloatArray = np.sqrt((self.masses * (values - center) ** 2).sum(axis=(-2, -1)))
-        return out if self.has_sd else np.full_like(out, np.nan)
+        return np.where(self.has_sd, out, np.nan)[()]
 
     def _line(self, x: FloatArray) -> FloatArray:
         """Positions in steps from the first node, (..., component, point)."""

@@ -5,34 +5,36 @@ the posterior mass of each node over L_i there, spread by N(mu, tau^2). Where ta
 the spacing of mu, that density is interpolated in mu and spread by Gauss-Hermite instead.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesmeta.errors import AccuracyError, NotExactError
-from bayesmeta.inference.kernels import Kernel, Rule, spacing, study_kernels
+from bayesmeta.inference.crowded import CrowdedMap
+from bayesmeta.inference.kernels import study_kernels
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.peaks import find_peak
 from bayesmeta.inference.plane import Surface
+from bayesmeta.inference.predictive import ROWS, Predictive
+from bayesmeta.inference.propriety import find_tail_order
 from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range, nyquist
 from bayesmeta.inference.quantiles import IntervalKind
-from bayesmeta.inference.rough import NEAR_EFFECT, MuMap, crowd_at_break, take_rows
+from bayesmeta.inference.rough import NEAR_EFFECT, MuMap, crowd_at_break
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.tables import BoolArray
 from bayesmeta.inference.threads import on_one_blas_thread
+from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _BEND = 3.0
 _MOST = 8400  # nodes of one density
-_SPIKE = 1e-9  # posterior mass from which a node of tau may make a narrow peak
-_ROWS = 1e-13  # nodes of tau with less posterior mass are left out
-_CHUNK = 1 << 20
-_LEGENDRE = np.polynomial.legendre.leggauss(48)
+_MOST_ALONE = 2100  # the same, where all tau share a line
+_BAND = 8.0  # times by which the widths of effects given tau differ that share a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -103,22 +105,12 @@ def find_study_densities(surface: Surface, tol: float) -> SincDensity | NormalMi
         return _find_at_known_mean(surface, tol)
     if surface.plane.of_tau is None and surface.plane.known_tau == 0:
         return _as_mean(surface)
-    predictives = [_Predictive.of(surface, kernel) for kernel in study_kernels(surface)]
-
-    def log_density(theta: FloatArray) -> FloatArray:
-        value, beyond = surface.tables.log_g_at(theta)
-        with np.errstate(divide="ignore"):
-            inside = np.log(sum(predict.density(theta, value) for predict in predictives))
-        return np.where(beyond, -1e300, np.maximum(inside, -1e300))
-
-    maps = [_about(surface)]
-    for center, scale in maps:
-        found, settled = _find_on_line(surface, log_density, center, scale, tol)
-        if found is not None:
-            return found
-        if len(maps) == 1:  # a small tau makes a narrow peak within a wide density
-            peak, width = _about(surface, least=_SPIKE)
-            maps.append((np.where(settled, center, peak), np.where(settled, scale, width)))
+    everything: BoolArray = np.ones(surface.plane.n_tau, dtype=bool)
+    for bands, most in (([everything], _MOST_ALONE), (_split_tau(surface), _MOST)):
+        # a small tau makes a narrow peak within a wide density
+        lines = _find_on_lines(surface, bands, tol, most)
+        if lines is not None:
+            return _put_together(surface, lines, tol)
     raise AccuracyError(
         f"The density of a study effect did not settle with up to {_MOST} nodes: it has a narrow "
         "peak apart from its bulk, or a jump"
@@ -137,69 +129,149 @@ def _as_mean(surface: Surface) -> SincDensity:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Line:
+    """Masses (study, node) at even nodes of the studies' lines; `start` and `step` are (study,)."""
+
+    start: FloatArray
+    step: FloatArray
+    mass: FloatArray
+    coordinate: MuMap
+
+
+def _split_tau(surface: Surface) -> list[BoolArray]:
+    """Nodes of tau (tau,) in bands, within which mu and the true effects are about as wide."""
+    mass, mu = surface.mass, surface.plane.mu
+    of_tau = mass.sum(axis=1)
+    weight = mass / np.maximum(of_tau, 1e-300)[:, None]
+    spread = (weight * (mu - (weight * mu).sum(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    width = np.sqrt(surface.plane.tau**2 + spread)
+    matters = of_tau > ROWS
+    band = np.floor(np.log(width / width[matters].min()) / np.log(_BAND))
+    return [matters & (band == b) for b in np.unique(band[matters])]
+
+
+def _find_on_lines(
+    surface: Surface, bands: list[BoolArray], tol: float, most: int
+) -> list[_Line] | None:
+    """Find what each band of nodes of tau (tau,) adds to the densities; None if one is unsettled.
+
+    All lines have as many nodes as the one that needs most.
+    """
+    lines = []
+    for within in bands:
+        line = _find_on_line(surface, within, tol / len(bands), most)
+        if line is None:
+            return None
+        lines.append(line)
+    nodes = max(line.mass.shape[1] for line in lines)
+    for i, within in enumerate(bands):
+        if lines[i].mass.shape[1] < nodes:
+            line = _find_on_line(surface, within, np.inf, most, nodes=nodes)
+            assert line is not None  # it has settled with fewer
+            lines[i] = line
+    return lines
+
+
 def _find_on_line(
-    surface: Surface,
-    log_density: Callable[[FloatArray], FloatArray],
-    center: FloatArray,
-    scale: FloatArray,
-    tol: float,
-) -> tuple[SincDensity | None, BoolArray]:
-    """Densities (study,) on lines about a centre, if all settle; and which do."""
-    coordinate, of_one = _lines(surface, center, scale)
+    surface: Surface, within: BoolArray, tol: float, most: int, *, nodes: int = 65
+) -> _Line | None:
+    """Find the same of the nodes of tau `within` (tau,), with that many nodes or more."""
+    predictives = [Predictive.of(surface, kernel, within) for kernel in study_kernels(surface)]
+    center, scale = _about(surface, within)
+    coordinate = _line_of(surface, center, scale)
 
     def log_f(x: FloatArray) -> FloatArray:
-        return np.maximum(log_density(of_one.point(x)) + of_one.log_slope(x), -1e300)
+        theta = coordinate.point(x)
+        value, beyond = surface.tables.log_g_at(theta)
+        with np.errstate(divide="ignore"):
+            inside = np.log(sum(predict.density(theta, value) for predict in predictives))
+        inside = np.where(beyond, -1e300, np.maximum(inside, -1e300))
+        return np.maximum(inside + coordinate.log_slope(x), -1e300)
 
     edge = _BEND * np.sinh(5.5 / _BEND) * scale
-    low, high = (of_one.line((center + side * edge)[:, None])[:, 0] for side in (-1, 1))
+    low, high = (coordinate.line((center + side * edge)[:, None])[:, 0] for side in (-1, 1))
     lowest: FloatArray | float = -np.inf
     highest: FloatArray | float = np.inf
     points = 33
-    if not isinstance(of_one, SinhMap):
-        lowest, highest, _ = of_one.scan
+    if not isinstance(coordinate, SinhMap):
+        lowest, highest, _ = coordinate.scan
         low, high, points = np.maximum(low, lowest), np.minimum(high, highest), 65
     low, high = find_range(
         log_f, low, high, lowest=lowest, highest=highest, points=points, drop=27.0
     )
-    nodes, last, stalled = 65, np.inf, 0
+    last, stalled = np.inf, 0
     while True:
         step = (high - low) / (nodes - 1)
         x = low[:, None] + step[:, None] * np.arange(nodes)
         mass = np.exp(log_f(x)) * step[:, None]
-        rough = nyquist(mass)
-        if rough.max() < tol:
-            total = mass.sum(axis=1)
-            _require_whole(total, tol)
-            density = SincDensity(
-                start=low[:, None],
-                step=step[:, None],
-                masses=(mass / total[:, None])[:, None],
-                coordinate=coordinate,
-            )
-            return density, rough < tol
-        stalled, last = stalled + 1 if rough.max() > 0.4 * last else 0, float(rough.max())
-        hopeless = nodes > 100 and np.log(last) * (_MOST / nodes) > np.log(tol)
-        if 2 * nodes - 1 > _MOST or hopeless or stalled == 2:
-            return None, rough < tol  # as the error falls, the most nodes are not enough
+        rough = float(nyquist(mass).max())
+        if rough < tol:
+            return _Line(start=low, step=step, mass=mass, coordinate=coordinate)
+        stalled, last = stalled + 1 if rough > 0.4 * last else 0, rough
+        hopeless = nodes > 100 and np.log(last) * (most / nodes) > np.log(tol)
+        if 2 * nodes - 1 > most or hopeless or (stalled > 1 and 4 * nodes > most):
+            return None  # as the error falls, the most nodes are not enough
         nodes = 2 * nodes - 1
 
 
-def _lines(surface: Surface, center: FloatArray, scale: FloatArray) -> tuple[MuMap, MuMap]:
-    """Lines of the studies' effects, for one component each (study, 1, node), and (study, node)."""
-    bound, near = surface.integral.bound, NEAR_EFFECT * scale
-    form = bound.model.random_effects
-    plain: SinhMap | SupportMap = SinhMap(center=center, scale=scale, bend=_BEND)
-    of_part: SinhMap | SupportMap = SinhMap(
-        center=center[:, None], scale=scale[:, None], bend=_BEND
+def _put_together(surface: Surface, lines: list[_Line], tol: float) -> SincDensity:
+    """Densities of the studies with a component for each line."""
+    has_mean, has_sd = (_has_moment(surface.integral.bound, m) for m in (1, 2))
+    masses = np.stack([line.mass for line in lines], axis=1)
+    total = masses.sum(axis=(1, 2))
+    _require_whole(total, tol)
+    return SincDensity(
+        start=np.stack([line.start for line in lines], axis=1),
+        step=np.stack([line.step for line in lines], axis=1),
+        masses=masses / total[:, None, None],
+        coordinate=_join([line.coordinate for line in lines]),
+        has_mean=has_mean,
+        has_sd=has_sd,
     )
+
+
+def _has_moment(bound: BoundModel, m: int) -> BoolArray:
+    """Tell whether the true effects have a moment of order `m`, (study,).
+
+    That of a study whose likelihood ends flat falls as a new study's effect does; others have
+    their likelihood's own fall besides, but one factor 1 / tau of the posterior is their own.
+    """
+    vanishing = bound.model.likelihood.vanishes(bound.data).all(axis=1)
+    if isinstance(bound.model.random_effects, TruncatedRandomEffects):
+        return np.ones_like(vanishing)
+    tails = find_tail_order(bound)
+    of_new = min(tails.of_tau, tails.of_mu, tails.of_new)
+    orders = getattr(bound.model.likelihood, "tail_orders", None)
+    own = np.full(len(vanishing), np.inf) if orders is None else orders(bound.data)
+    return np.where(vanishing, own + max(of_new - 1, 0.0), of_new) > m + 1
+
+
+def _line_of(surface: Surface, center: FloatArray, scale: FloatArray) -> MuMap:
+    """Lines of the studies' effects about their centres (study,)."""
+    bound, form = surface.integral.bound, surface.integral.bound.model.random_effects
+    plain: SinhMap | SupportMap = SinhMap(center=center, scale=scale, bend=_BEND)
     if isinstance(form, TruncatedRandomEffects):
-        plain = of_part = SupportMap(low=form.low, high=form.high, unit=bound.unit)
-    crowded = crowd_at_break(bound.data, plain, near, scale)  # other studies' breaks pass on, too
-    if crowded is None:
-        return of_part, plain
-    return replace(
-        crowded, base=of_part, near=crowded.near[..., None], weight=crowded.weight[..., None]
-    ), crowded
+        plain = SupportMap(low=form.low, high=form.high, unit=bound.unit)
+    # other studies' breaks pass on, too
+    return crowd_at_break(bound.data, plain, NEAR_EFFECT * scale, scale) or plain
+
+
+def _join[M: MuMap](maps: Sequence[M]) -> M:
+    """Give the map of components (study, component) from those of (study,)."""
+    first = maps[0]
+    if isinstance(first, SinhMap):
+        center, scale = (
+            np.stack([getattr(one, name) for one in maps], axis=1) for name in ("center", "scale")
+        )
+        return replace(first, center=center, scale=scale)
+    if isinstance(first, CrowdedMap):
+        near, weight = (
+            np.stack([getattr(one, name) for one in maps], axis=1) for name in ("near", "weight")
+        )
+        bases: list[Any] = [one.base for one in maps if isinstance(one, CrowdedMap)]
+        return replace(first, base=_join(bases), near=near, weight=weight)
+    return first
 
 
 def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMixture:
@@ -214,7 +286,7 @@ def _find_at_known_mean(surface: Surface, tol: float) -> SincDensity | NormalMix
             f"The study effects of {surface.integral.form} effects are not offered where mu is "
             'known. Use engine="nuts", or a prior of mu'
         )
-    matters = surface.mass[:, 0] > _ROWS
+    matters = surface.mass[:, 0] > ROWS
     tau, of_tau = plane.tau[matters], surface.mass[matters, 0]
     studies = len(tables.center)
     if not tau.any():
@@ -260,153 +332,23 @@ def _require_whole(total: FloatArray, tol: float) -> None:
         )
 
 
-def _about(surface: Surface, *, least: float | None = None) -> tuple[FloatArray, FloatArray]:
-    """Roughly where each theta_i lies, and how wide: by the normal approximation.
+def _about(surface: Surface, within: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Roughly where each theta_i lies, and how wide, by the normal approximation.
 
-    Over all tau, or at the lowest node of tau whose posterior mass is above `least`.
+    Given that tau is one of the nodes `within` (tau,).
     """
-    plane, mass = surface.plane, surface.mass
-    y, se, tau = surface.tables.center, surface.tables.scale, plane.tau
-    mu = plane.mu
-    if least is not None:
-        row = int(np.argmax(mass.sum(axis=1) > least))
-        mass = mass[row : row + 1] / mass[row].sum()
-        mu, tau = mu[row : row + 1], tau[row : row + 1]
+    plane = surface.plane
+    y, se, tau, mu = (
+        surface.tables.center,
+        surface.tables.scale,
+        plane.tau[within],
+        plane.mu[within],
+    )
+    mass = surface.mass[within] / surface.mass[within].sum()
     mean = (mass * mu).sum()
     share = se**2 / (se**2 + tau[:, None] ** 2)  # (tau, study)
     mean_mu, weight = (mass * mu).sum(axis=1), mass.sum(axis=1)
     center = (share * mean_mu[:, None] + (weight[:, None] * (1 - share)) * y).sum(axis=0)
     spread = (mass * (mu - mean) ** 2).sum(axis=1)
-    within = weight[:, None] * (1 - share) * se**2 + share**2 * spread[:, None]
-    return center, np.sqrt(within.sum(axis=0))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Sum:
-    """Kernels about nodes: `mu`, `scale` (node,), and `log_weight` (node, study).
-
-    The weight is the posterior mass of the node, times the kernel's share over L_i.
-    """
-
-    kernel: Kernel
-    mu: FloatArray
-    scale: FloatArray
-    log_weight: FloatArray
-
-    def density(self, theta: FloatArray, log_g: FloatArray) -> FloatArray:
-        """Density of theta_i at theta (study, node), given log g_i there."""
-        out = np.empty_like(theta)
-        chunk = max(1, _CHUNK // (theta.shape[1] * len(self.mu)))
-        for begin in range(0, len(theta), chunk):  # a chunk of studies, to bound the memory
-            i = slice(begin, begin + chunk)
-            exponent = self.kernel.log_density((theta[i, :, None] - self.mu) / self.scale)
-            exponent += self.log_weight.T[i, None, :] + log_g[i, :, None]
-            out[i] = np.exp(exponent) @ (1 / self.scale)
-        return out
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Predictive:
-    """What the other studies say of theta_i: kernels about nodes, and smooth rows.
-
-    Attributes
-    ----------
-    about : list of _Sum
-        Kernels that are summed over nodes.
-    rows : (row,)
-        Nodes of tau at which the kernel is too narrow for that.
-    rules : list of (shift, weight)
-        What stands for it there.
-    taylor : (row, study, interval, 8)
-        Log density of mu over L_i in those rows, interpolated on the row's line.
-    """
-
-    surface: Surface
-    about: "list[_Sum]"
-    rows: "np.ndarray[tuple[int], np.dtype[np.intp]]"
-    rules: list[Rule]
-    taylor: FloatArray
-
-    @classmethod
-    def of(cls, surface: Surface, kernel: Kernel) -> "_Predictive":
-        from scipy.interpolate import make_interp_spline
-
-        plane, mass = surface.plane, surface.mass
-        assert plane.of_mu is not None
-        matters = mass.sum(axis=1) > _ROWS
-        resolved = kernel.wide(plane, mass)
-        log_weight = surface.log_mass[..., None] + kernel.log_share
-        heavy = (matters & resolved)[:, None] & (mass > _ROWS * mass.max())
-        scale = np.broadcast_to(kernel.scale[:, None], plane.mu.shape)
-        about = [_Sum(kernel=kernel, mu=plane.mu[heavy], scale=scale[heavy],
-                      log_weight=log_weight[heavy])]  # fmt: skip
-        rows = np.flatnonzero(matters & ~resolved)
-        gap = spacing(plane, mass)
-        split = [kernel.split(kernel.scale[t], gap[t]) for t in rows]
-        for t, ((sds, shares), _) in zip(rows, split, strict=True):
-            part, m = np.nonzero(shares[:, None] * mass[t] > 1e-5 * _ROWS * mass.max())
-            parts = log_weight[t, m] + np.log(shares[part])[:, None]
-            normal = replace(kernel, df=np.inf)
-            about.append(_Sum(kernel=normal, mu=plane.mu[t, m], scale=sds[part], log_weight=parts))
-        slope = plane.of_mu.log_slope(plane.x) + np.log(plane.x_step)[:, None]
-        log_density = (log_weight - slope[..., None])[rows]  # (row, mu, study)
-        if len(rows):  # what is far below counts for nothing, and would upset the spline
-            top = log_density.max(axis=1, keepdims=True)
-            log_density = np.maximum(log_density, top - 300)
-        index = np.arange(plane.n_mu, dtype=float)
-        spline = make_interp_spline(index, np.moveaxis(log_density, 1, 0), k=7)
-        taylor = np.stack(
-            [spline(index[:-1] + 0.5, nu=m) / math.factorial(m) for m in range(8)], axis=-1
-        )
-        return cls(
-            surface=surface,
-            about=[part for part in about if len(part.mu)],
-            rows=rows,
-            rules=[rule for _, rule in split],
-            taylor=np.ascontiguousarray(np.moveaxis(taylor, 0, 2)),
-        )
-
-    def density(self, theta: FloatArray, log_g: FloatArray) -> FloatArray:
-        """Density of theta_i at theta (study, node), given log g_i there."""
-        out = np.zeros_like(theta)
-        for part in self.about:
-            out += part.density(theta, log_g)
-        for row, (shift, weight) in enumerate(self.rules):  # few: kernels below the spacing of mu
-            mu, at = self._about(row, theta, shift, weight)
-            out += (self._smooth_row(row, mu, log_g) * at).sum(axis=-1)
-        return out
-
-    def _about(
-        self, row: int, theta: FloatArray, shift: FloatArray, weight: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Nodes of mu about theta, (study, node, shift), and their weights.
-
-        Where mu has bounds: of a normal kernel between them.
-        """
-        form = self.surface.integral.bound.model.random_effects
-        tau = self.surface.plane.tau[self.rows[row]]
-        if not isinstance(form, TruncatedRandomEffects) or tau == 0:
-            return theta[..., None] - shift, weight
-        low, high = (np.clip(theta + side * 8.5 * tau, form.low, form.high) for side in (-1, 1))
-        z, w = _LEGENDRE
-        half = (high - low)[..., None] / 2
-        mu = low[..., None] + half * (1 + z)
-        kernel = np.exp(-0.5 * ((theta[..., None] - mu) / tau) ** 2) / (tau * np.sqrt(2 * np.pi))
-        return mu, half * w * kernel
-
-    def _smooth_row(self, row: int, mu: FloatArray, log_g: FloatArray) -> FloatArray:
-        """One node of tau: the density of mu over L_i, times g_i, (study, node, shift)."""
-        plane = self.surface.plane
-        t = self.rows[row]
-        of_mu = plane.of_mu
-        assert of_mu is not None
-        of_mu = take_rows(of_mu, t)
-        steps = (of_mu.line(mu.reshape(-1)).reshape(mu.shape) - plane.x_low[t]) / plane.x_step[t]
-        inside = (steps >= 0) & (steps <= plane.n_mu - 1)
-        interval = np.clip(steps, 0, plane.n_mu - 2).astype(np.intp)
-        u = steps - interval - 0.5
-        c = self.taylor[row][np.arange(len(mu))[:, None, None], interval]
-        f = c[..., 7]
-        for power in range(6, -1, -1):
-            f = f * u + c[..., power]
-        return np.where(inside, np.exp(np.where(inside, f, 0.0) + log_g[..., None]), 0.0)
+    within_study = weight[:, None] * (1 - share) * se**2 + share**2 * spread[:, None]
+    return center, np.sqrt(within_study.sum(axis=0))

@@ -17,8 +17,9 @@ from bayesmeta.scales import FloatArray
 
 _STEP = 0.14  # of the table, in standard errors near the centre; sums take every second node
 _WIDER, _AT = 0.17, 2e-10  # the step at that allowed error of one table, which is less often met
-_FINEST = 9  # times that the step may be reduced by the factor 0.7
+_FINEST = 10  # times that the step may be reduced by the factor 0.7
 _ERROR = 3e-9  # largest error of the splines, summed over studies
+_ROUNDED = 4 * float(np.finfo(float).eps)  # of log g, relative to itself
 _ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
@@ -44,7 +45,10 @@ class Tables:
     taylor : (study * interval, 8)
         Coefficients of the degree-7 spline through the table about the middle of each interval.
     error, allowed : float
-        Largest error of the spline between the nodes, and the largest that was allowed.
+        Largest error of the spline between the nodes, over 1 plus the fall of log g from its top,
+        and the largest that was allowed.
+    errors : (study, node // 2)
+        Error of the spline between every second node and the next such one.
     halved : int
         How often the usual step was halved.
     """
@@ -60,6 +64,7 @@ class Tables:
     taylor: FloatArray
     error: float
     allowed: float
+    errors: FloatArray
     halved: int = 0
 
     @property
@@ -95,6 +100,20 @@ class Tables:
                 width = np.minimum(width, np.abs(np.take(self.lines.plain.domain, side) - theta))
             many = width / np.exp(self.log_spacing[study, end])
         return np.where(many > 1, many, 1.0)
+
+    def errors_out_to(self, theta: FloatArray) -> FloatArray:
+        """Largest error of each study's spline between its centre and theta (pair, study)."""
+        study, last = np.arange(len(self.center)), self.errors.shape[1] - 1
+        middle, ends = (
+            np.clip(self.steps(x, study) / 2, 0, last).astype(np.intp) for x in (self.center, theta)
+        )
+        interval = np.arange(last + 1)
+        below, above = interval <= middle[:, None], interval >= middle[:, None]
+        out = np.maximum(
+            np.maximum.accumulate(np.where(above, self.errors, 0.0), axis=1),
+            np.maximum.accumulate(np.where(below, self.errors, 0.0)[:, ::-1], axis=1)[:, ::-1],
+        )
+        return np.asarray(out[study, ends])
 
     def spacing_at(self, theta: FloatArray, study: IndexArray) -> FloatArray:
         """Distance of the nodes of the given studies at theta, but for their crowding."""
@@ -203,9 +222,10 @@ def tabulate(
         A likelihood is too rough for its table.
     """
     lines = TableMap.of(bound.data)
-    ends = lines.line(low), lines.line(high)
+    first, last = lines.line(low), lines.line(high)
     allowed = allowed or _ERROR / len(bound.studies)
-    return _tabulate(bound, lines, *ends, allowed=allowed, halved=halved)
+    ends = getattr(bound.data, "ends", None)
+    return _tabulate(bound, lines, first, last, ends, allowed=allowed, halved=halved)
 
 
 def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
@@ -214,7 +234,10 @@ def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
     more = np.minimum(0.3 * (last - first), TABLE_BEND)  # about three times as far, at most
     first = np.where(short[:, 0], first - more, first)
     last = np.where(short[:, 1], last + more, last)
-    return _tabulate(bound, tables.lines, first, last, allowed=tables.allowed, halved=tables.halved)
+    ends = getattr(bound.data, "last_ends", getattr(bound.data, "ends", None))
+    return _tabulate(
+        bound, tables.lines, first, last, ends, allowed=tables.allowed, halved=tables.halved
+    )
 
 
 def _tabulate(
@@ -222,13 +245,13 @@ def _tabulate(
     lines: TableMap,
     first: FloatArray,
     last: FloatArray,
+    ends: FloatArray | None,
     *,
     allowed: float,
     halved: int,
 ) -> Tables:
     center, scale = bound.data.y, bound.data.se
     column = lines.take(np.arange(len(center))[:, None])
-    ends = getattr(bound.data, "ends", None)
     if ends is not None:  # not beyond the bounds of the measure
         low, high = lines.line(ends.T)
         first, last = np.maximum(first, low), np.minimum(last, high)
@@ -245,10 +268,11 @@ def _tabulate(
         theta = column.point(x)
         log_g = bound.model.likelihood.log_g(bound.data, theta)
         before = error
-        taylor, error, noise = _interpolate(log_g)
+        taylor, errors, fall, noise = _interpolate(log_g)
+        error = float((errors / fall).max())
         if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
             # more nodes do not help: log g is rounded (counts of 1e6), at random
-            error = noise / len(center)
+            error, errors = noise / len(center), errors + noise
             allowed = max(allowed, error)
         if error <= allowed:
             return Tables(
@@ -263,6 +287,7 @@ def _tabulate(
                 taylor=taylor,
                 error=error,
                 allowed=allowed,
+                errors=errors,
                 halved=halved,
             )
         step *= 0.7
@@ -289,13 +314,15 @@ def _derivatives(c: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray, 
     return f, d1, half_d2
 
 
-def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float, float]:
+def _interpolate(log_g: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, float]:
     """Degree-7 spline through even nodes (study, node), as Taylor coefficients about midpoints.
 
-    Its error is estimated from the spline through every second node, at the nodes left out:
-    halving the step divides the error by 2^8, and 100 is counted on. Where g has fallen far, its
-    relative error counts for less: no integrand is large there unless N is far out too. If what is
-    seen there is rounding, its size over all studies is the last number.
+    Its errors (study, node // 2) are estimated from the spline through every second node, at the
+    nodes left out: halving the step divides the error by 2^8, and 100 is counted on. The next
+    number is 1 plus the fall of log g from its top there: a relative error counts for less where g
+    has fallen far, as no integrand is large there unless N is far out too; where all integrands
+    are, `StudyIntegral.error` counts it in full. If what is seen is rounding, its size over all
+    studies is the last number.
     """
     from scipy.interpolate import make_interp_spline
 
@@ -304,11 +331,12 @@ def _interpolate(log_g: FloatArray) -> tuple[FloatArray, float, float]:
     middle = nodes[:-1] + 0.5
     taylor = np.stack([spline(middle, nu=m) / math.factorial(m) for m in range(8)], axis=-1)
     coarse = make_interp_spline(nodes[::2], log_g.T[::2], k=7)
-    weight = 1 + np.abs(log_g.max(axis=1, keepdims=True) - log_g)[:, 1::2]
-    seen = np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2]) / weight
-    noise = float(np.sqrt((seen**2).mean(axis=1).sum()))
+    fall = 1 + np.abs(log_g.max(axis=1, keepdims=True) - log_g)[:, 1::2]
+    seen = np.abs(coarse(nodes[1::2]).T - log_g[:, 1::2])
+    noise = float(np.sqrt(((seen / fall) ** 2).mean(axis=1).sum()))
     return (
         np.ascontiguousarray(taylor.transpose(1, 0, 2)).reshape(-1, 8),
-        float(seen.max()) / 100,
+        seen / 100 + _ROUNDED * fall,
+        fall,
         noise,
     )

@@ -22,6 +22,7 @@ from bayesmeta.likelihoods.risks import (
     RiskMeasure,
     arms_in_pymc,
     half_log_odds_ratio,
+    log_odds_of_arms,
     nuisance_at,
 )
 from bayesmeta.likelihoods.special import softplus
@@ -110,7 +111,8 @@ class BinomialLikelihood:
         log_integrand, start, width = self._integrand(data, study, theta.reshape(-1))
         concave = data.measure == "OR" and isinstance(self.baseline, Normal)
         landmarks = None if concave else prior_landmarks(self.baseline)
-        integral = integrate_peak(log_integrand, start, width, landmarks=landmarks)
+        alike = theta.shape[1]
+        integral = integrate_peak(log_integrand, start, width, landmarks=landmarks, alike=alike)
         return integral.reshape(theta.shape) + data.log_coefficient[:, None]
 
     def _log_odds(
@@ -119,8 +121,7 @@ class BinomialLikelihood:
         """Log odds of the treated and of the control arm."""
         if self._of_control(data):
             return level + theta, level
-        half = half_log_odds_ratio(data.measure, theta, level)
-        return level + half, level - half
+        return log_odds_of_arms(data.measure, theta, level)
 
     def _integrand(
         self, data: BinomialData, study: IndexArray, theta: FloatArray

@@ -9,6 +9,7 @@ from bayesmeta.priors import Prior
 from bayesmeta.scales import FloatArray
 
 type IndexArray = np.ndarray[tuple[int], np.dtype[np.intp]]
+type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 type LogIntegrand = Callable[[FloatArray, IndexArray], FloatArray]
 
 _DROP = 38.0  # log units below the peak at which the integrand is cut: e^-38 = 3e-17
@@ -16,7 +17,9 @@ _BEND = 4.0  # widths after which the nodes begin to spread exponentially
 _FIRST, _LAST = 20, 5120  # steps of the first rule, and of the last
 _HALVING = 3e-8  # accepted change of the log integral when the step is halved; see below
 _CHUNK = 768  # integrands summed at once: 126 kB for the first rule, within the cache
-_SEARCH = 8192  # integrands whose peaks are looked for at once
+_SEARCH = 8192  # integrands whose peaks are looked for at once, about
+_SPARSE = 4  # neighbours of which one is looked for, where they are alike
+_NEAR, _FALLEN = 3.0, 33.0  # log units that those between may change nearby, must fall at the ends
 
 
 def integrate_peak(
@@ -25,6 +28,8 @@ def integrate_peak(
     width: FloatArray,
     *,
     landmarks: FloatArray | None = None,
+    least: FloatArray | None = None,
+    alike: int = 1,
 ) -> FloatArray:
     """Logarithm of the integral of exp(log_f) over the line, for many integrands (pair,).
 
@@ -44,6 +49,13 @@ def integrate_peak(
     landmarks : (point,) or (pair, point), optional
         Points that the range is made to cover where the integrand counts there: those of a prior
         that may lie in a second mode.
+    least : (pair,), optional
+        Steps that it takes at least: a small mode that falls between the nodes of two rules looks
+        settled.
+    alike : int
+        The pairs are runs of so many, within which integrands change little from one to the next:
+        the peaks and ranges of some are looked for, and those between them interpolated if the
+        integrand has fallen at the ends of its range.
 
     Returns
     -------
@@ -55,33 +67,46 @@ def integrate_peak(
         5120 steps do not meet the tolerance.
     """
     out = np.empty(len(start))
-    for begin in range(0, len(start), _SEARCH):
-        pairs = np.arange(begin, min(begin + _SEARCH, len(start)))
+    chunk = max(_SEARCH // alike, 1) * alike
+    for begin in range(0, len(start), chunk):
+        pairs = np.arange(begin, min(begin + chunk, len(start)))
 
         def of_chunk(a: FloatArray, pair: IndexArray, pairs: IndexArray = pairs) -> FloatArray:
             return log_f(a, pairs[pair])
 
         marks = landmarks[pairs] if landmarks is not None and landmarks.ndim == 2 else landmarks
-        out[pairs] = _integrate(of_chunk, start[pairs], width[pairs], marks)
+        fewest = np.zeros(len(pairs)) if least is None else least[pairs]
+        out[pairs] = _integrate(of_chunk, start[pairs], width[pairs], marks, fewest, alike)
     return out
 
 
 def _integrate(
-    log_f: LogIntegrand, start: FloatArray, width: FloatArray, landmarks: FloatArray | None
+    log_f: LogIntegrand,
+    start: FloatArray,
+    width: FloatArray,
+    landmarks: FloatArray | None,
+    least: FloatArray,
+    alike: int,
 ) -> FloatArray:
     everything = np.arange(len(start))
-    peak, scale = _find_peak(log_f, start, width)
+
+    def place(which: IndexArray) -> FloatArray:
+        marks = landmarks
+        if landmarks is not None:
+            marks = np.broadcast_to(landmarks, (len(start), landmarks.shape[-1]))[which]
+        return _place(lambda a, i: log_f(a, which[i]), start[which], width[which], marks)
+
+    sparse = np.unique(np.append(np.arange(0, alike, _SPARSE), alike - 1))
+    runs = np.arange(0, len(start), alike)[:, None]
+    placed = place((runs + sparse).reshape(-1))
+    if alike > 1:
+        placed = _between(placed, sparse, alike)
+        lost = everything[~_is_placed(lambda a: log_f(a, everything), placed)]
+        if len(lost):
+            placed[:, lost] = place(lost)
+    peak, scale, left, right = placed
     top = log_f(peak[:, None], everything)[:, 0]
-    reach = [_extent(log_f, peak, top, side * scale) for side in (-1, 1)]
-    if landmarks is not None:
-        at = np.broadcast_to(landmarks, (len(start), landmarks.shape[-1]))
-        counts = log_f(at, everything) > top[:, None] - _DROP
-        away = (at - peak[:, None]) / scale[:, None]
-        reach = [
-            np.maximum(so_far, np.where(counts, side * away, 0.0).max(axis=1) * 1.5)
-            for side, so_far in zip((-1, 1), reach, strict=True)
-        ]
-    left, right = (_BEND * np.arcsinh(distance / _BEND) for distance in reach)
+    left, right = (_BEND * np.arcsinh(distance / _BEND) for distance in (left, right))
 
     def sum_nodes(which: IndexArray, steps: int, nodes: FloatArray) -> FloatArray:
         x = ((left + right)[which] / steps)[:, None] * nodes
@@ -113,10 +138,60 @@ def _integrate(
             moved = np.abs(total[todo] - more) / (total[todo] + more)
             total[todo] += more
             steps *= 2
-            settled = moved < _HALVING
+            settled = (moved < _HALVING) & (steps >= least[todo])
+            alone = settled.copy()  # the change may pass through 0, which neighbours do elsewhere
+            settled[1:] &= alone[:-1]
+            settled[:-1] &= alone[1:]
             total[todo[settled]] *= ((left + right) / steps)[todo[settled]]
             todo = todo[~settled]
     out: FloatArray = top + np.log(total * scale)
+    return out
+
+
+def _place(
+    log_f: LogIntegrand, start: FloatArray, width: FloatArray, landmarks: FloatArray | None
+) -> FloatArray:
+    """Peaks, widths there, and how many of these the ranges reach to each side, (4, pair)."""
+    everything = np.arange(len(start))
+    peak, scale = _find_peak(log_f, start, width)
+    top = log_f(peak[:, None], everything)[:, 0]
+    reach = [_extent(log_f, peak, top, side * scale) for side in (-1, 1)]
+    if landmarks is not None:
+        counts = log_f(landmarks, everything) > top[:, None] - _DROP
+        away = (landmarks - peak[:, None]) / scale[:, None]
+        reach = [
+            np.maximum(so_far, np.where(counts, side * away, 0.0).max(axis=1) * 1.5)
+            for side, so_far in zip((-1, 1), reach, strict=True)
+        ]
+    return np.stack([peak, scale, *reach])
+
+
+def _between(placed: FloatArray, sparse: IndexArray, alike: int) -> FloatArray:
+    """Interpolate what is known at the positions `sparse` of runs of `alike`: (4, pair) each.
+
+    Ranges are those of the neighbour that reaches further.
+    """
+    known = placed.reshape(len(placed), -1, len(sparse))
+    index = np.arange(alike)
+    upper = np.clip(np.searchsorted(sparse, index), 1, len(sparse) - 1)
+    share = (index - sparse[upper - 1]) / (sparse[upper] - sparse[upper - 1])
+    before, after = known[..., upper - 1], known[..., upper]
+    out: FloatArray = before * (1 - share) + after * share
+    out[2:] = np.maximum(before, after)[2:]
+    return out.reshape(len(placed), -1)
+
+
+def _is_placed(log_f: Callable[[FloatArray], FloatArray], placed: FloatArray) -> BoolArray:
+    """Whether peaks and widths (4, pair) are about right, and integrands have fallen at the ends.
+
+    At a peak's width from it an integrand has fallen by 1/2, or somewhat more or less.
+    """
+    peak, scale, left, right = placed
+    one = np.ones_like(left)
+    points = np.stack([-left, -one, 0 * one, one, right], axis=1)
+    below, before, top, after, above = log_f(peak[:, None] + scale[:, None] * points).T
+    near = np.maximum(np.abs(before - top), np.abs(after - top)) < _NEAR
+    out: BoolArray = near & (np.maximum(below, above) < top - _FALLEN)
     return out
 
 

@@ -131,7 +131,8 @@ class PoissonLikelihood:
         landmarks = None
         if not isinstance(self.baseline, Normal):
             landmarks = prior_landmarks(self.baseline)[None] - place[:, None]
-        integral = integrate_peak(log_integrand, start, width, landmarks=landmarks)
+        alike = theta.shape[1]
+        integral = integrate_peak(log_integrand, start, width, landmarks=landmarks, alike=alike)
         x_t = data.events_treated[:, None]
         x = x_t + data.events_control[:, None]
         log_odds = theta + np.log(data.time_treated / data.time_control)[:, None]

@@ -50,18 +50,65 @@ def half_log_odds_ratio(measure: RiskMeasure, theta: FloatArray, phi: FloatArray
     """
     if measure == "OR":
         return theta / 2 + np.zeros_like(phi)
+    base, rest = _split_half(measure, theta, phi)
+    out: FloatArray = np.sign(theta) * base + rest
+    return out
+
+
+def log_odds_of_arms(
+    measure: RiskMeasure, theta: FloatArray, phi: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Log odds of the treated and of the control arm, to the last digits for large phi too.
+
+    Parameters
+    ----------
+    measure : {"OR", "RR", "RD"}
+    theta, phi : (...)
+        As of `half_log_odds_ratio`.
+
+    Returns
+    -------
+    (...), (...)
+
+    Examples
+    --------
+    >>> treated, control = log_odds_of_arms("RD", np.array(-0.9), np.array(-1e9))
+    >>> round(float(control), 12) == round(float(np.log(0.9 / 0.1)), 12)
+    True
+    """
+    if measure == "OR":
+        return phi + theta / 2, phi - theta / 2
+    base, rest = _split_half(measure, theta, phi)
+    base = np.sign(theta) * base
+    treated, control = phi + base, phi - base
+    treated += rest
+    control -= rest
+    return treated, control
+
+
+def _split_half(
+    measure: RiskMeasure, theta: FloatArray, phi: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Half the log odds ratio of RR or RD as ``sign(theta) base + rest``.
+
+    The base is 0, phi or -phi, which cancels phi in the log odds of one arm.
+    """
     if measure == "RR":
-        h, log_factor = theta / 2, phi
+        h, base = theta / 2, np.maximum(phi, 0)
+        log_factor = phi - base
     else:
-        h = np.arctanh(theta)
-        log_factor = np.abs(phi) + np.log1p(np.exp(-2 * np.abs(phi))) - math.log(2)
+        h, base = np.arctanh(theta), np.abs(phi)
+        log_factor = np.log1p(np.exp(-2 * base)) - math.log(2)
     size = np.abs(h)
     with np.errstate(divide="ignore"):  # log 0 at theta = 0
         log_size = size + np.log(-np.expm1(-2 * size)) - math.log(2)
-    x = log_size + log_factor  # log of what arsinh is taken of, which may be beyond all floats
-    rise = np.arcsinh(np.exp(np.minimum(x, 300.0))) + np.maximum(x - 300.0, 0.0)
-    out: FloatArray = h + np.sign(h) * rise
-    return out
+    log_factor = log_factor + log_size
+    x = log_factor + base  # log of what arsinh is taken of, which may be beyond all floats
+    far = x > 20  # where arsinh(exp(x)) is x + log 2
+    rise = np.arcsinh(np.exp(np.minimum(x, 20.0))) - base
+    if far.any():
+        rise = np.where(far, log_factor + math.log(2), rise)
+    return base, h + np.sign(h) * rise
 
 
 def arms_in_pymc(measure: RiskMeasure, theta: "Tensor", phi: "Tensor") -> dict[str, dict[str, Any]]:

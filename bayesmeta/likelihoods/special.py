@@ -25,6 +25,8 @@ def stirling_rest(x: FloatArray) -> FloatArray:
 
 def softplus(x: FloatArray) -> FloatArray:
     """log(1 + exp(x)) without overflow; relative accuracy at both ends."""
+    if x.max(initial=0.0) < 700:
+        return np.log1p(np.exp(x))
     out: FloatArray = np.abs(x)
     np.negative(out, out=out)
     np.log1p(np.exp(out, out=out), out=out)

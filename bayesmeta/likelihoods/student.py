@@ -12,11 +12,14 @@ from bayesmeta.errors import ModelError, SamplingError
 from bayesmeta.likelihoods.nuisance import IndexArray, LogIntegrand, integrate_peak
 from bayesmeta.likelihoods.replicate import draw_nuisance
 from bayesmeta.likelihoods.requirements import require_independence, require_measure
-from bayesmeta.likelihoods.special import log_beta, log_gamma_step, softplus
+from bayesmeta.likelihoods.special import log_beta, log_gamma_step
 from bayesmeta.likelihoods.tables import take_rows
 from bayesmeta.likelihoods.whitened import whitened, whitened_effects
 from bayesmeta.scales import FloatArray
 from bayesmeta.studies import StudyTable
+
+_COUNTED = 22.0  # log units below the higher mode at which another one counts: e^-22 = 3e-10
+_APART = 0.6  # largest spacing of nodes at a mode, in its widths
 
 if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
@@ -156,7 +159,15 @@ class StudentLikelihood:
         if data.mean.shape[1] == 1:
             return _log_t(away**2, data.part_se**2, data.df)
         study = np.repeat(np.arange(len(data.studies)), theta.shape[1])
-        return integrate_peak(*_integrand(data, study, away.reshape(-1))).reshape(theta.shape)
+        log_integrand, start, width, places = _integrand(data, study, away.reshape(-1))
+        f = log_integrand(places, np.arange(len(study)))
+        counts = f > f.max(axis=1, keepdims=True) - _COUNTED
+        away = np.where(counts, np.abs(places - start[:, None]), 0.0).max(axis=1) / width
+        # nodes that are even in arsinh(away / 4) are hypot(1, away / 4) times as far apart there
+        steps = (11 + 4 * np.arcsinh(away / 2)) * np.hypot(1.0, away / 4)
+        least = steps * np.maximum(width, 1 / _APART)
+        integral = integrate_peak(log_integrand, start, width, landmarks=places, least=least)
+        return integral.reshape(theta.shape)
 
     def replicate(
         self, data: StudentData, theta: FloatArray, rng: np.random.Generator
@@ -172,7 +183,8 @@ class StudentLikelihood:
             v = (df * se**2 + away**2) / rng.chisquare(df + 1, theta.shape)
             return _draw_part("", theta, v, df, rng)
         study = np.broadcast_to(np.arange(len(data.studies)), theta.shape).reshape(-1)
-        x = draw_nuisance(*_integrand(data, study, away.reshape(-1)), rng).reshape(theta.shape)
+        log_integrand, start, width, _ = _integrand(data, study, away.reshape(-1))
+        x = draw_nuisance(log_integrand, start, width, rng).reshape(theta.shape)
         parts = data.df * data.part_se**2
         shares = np.stack([parts[:, 0] * (1 + np.exp(-x)), parts[:, 1] * (1 + np.exp(x))])
         more = 1 + away**2 / shares.sum(axis=0)
@@ -227,25 +239,30 @@ class StudentLikelihood:
 
 def _integrand(
     data: StudentData, study: IndexArray, away: FloatArray
-) -> tuple[LogIntegrand, FloatArray, FloatArray]:
+) -> tuple[LogIntegrand, FloatArray, FloatArray, FloatArray]:
     """Log density of (difference, x = logit B) for pairs (pair,), and about where x is, how wide.
 
-    `away` is how far theta is from the estimate.
+    `away` is how far theta is from the estimate. Far from the data there may be two modes, one
+    for each arm whose variance takes it all; the last array tells where about, (pair, place).
     """
     square = away**2
     half = data.df[study] / 2
     parts = (data.df * data.part_se**2)[study]
     total = data.df.sum(axis=1)[study]
-    norm = -log_beta(half[:, 0], half[:, 1])
+    share = half / half.sum(axis=1, keepdims=True)  # B, and 1 - B, at the mode of the beta density
+    norm = (half * np.log(share)).sum(axis=1) - log_beta(half[:, 0], half[:, 1])
+    odds = half[:, 0] / half[:, 1]
+    middle = np.log(odds)
 
     def log_integrand(x: FloatArray, pair: IndexArray) -> FloatArray:
         i = pair[:, None]
-        scale2 = parts[i, 0] * (1 + np.exp(-x)) + parts[i, 1] * (1 + np.exp(x))
-        beta = -half[i, 0] * softplus(-x) - half[i, 1] * softplus(x)
-        out: FloatArray = norm[i] + beta + _log_t(square[i], scale2 / total[i], total[i])
+        away = np.clip(x - middle[i], -600.0, 600.0)  # log odds of B from those at the mode
+        more, less = np.expm1(away), np.expm1(-away)
+        scale2 = parts[i, 0] * (1 + (1 + less) / odds[i]) + parts[i, 1] * (1 + (1 + more) * odds[i])
+        beta = half[i, 0] * np.log1p(share[i, 1] * less) + half[i, 1] * np.log1p(share[i, 0] * more)
+        out: FloatArray = norm[i] - beta + _log_t(square[i], scale2 / total[i], total[i])
         return out
 
-    middle = np.log(half[:, 0] / half[:, 1])
     with np.errstate(divide="ignore"):  # far from the data one arm's variance takes it all
         lower, upper = (np.log(parts[:, j] / square) for j in (0, 1))
     starts = [middle, np.clip(lower, middle - 60, middle), np.clip(-upper, middle, middle + 60)]
@@ -253,7 +270,7 @@ def _integrand(
     places = np.stack(starts, axis=1)
     start = places[everything, log_integrand(places, everything).argmax(axis=1)]
     width = np.sqrt(1 / half[:, 0] + 1 / half[:, 1])
-    return log_integrand, start, width
+    return log_integrand, start, width, places
 
 
 def _draw_part(

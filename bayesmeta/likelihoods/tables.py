@@ -64,21 +64,42 @@ class BinomialData:
         """How far the likelihood of a risk difference matters towards -1 and 1, (study, 2).
 
         It is no more than the binomial coefficients times the distance to a bound to the power of
-        what speaks against risks of 0 and 1 there; at these points that is e^-34.
+        what speaks against risks of 0 and 1 there; at these points that is e^-34. It matters
+        further where other studies say so: see `last_ends`.
         """
         if self.measure != "RD":
             return None
-        against = np.stack(
+        log_room = -(34 + self.log_coefficient[:, None]) / np.maximum(self._against, 1e-3)
+        room = np.maximum(np.exp(log_room), self._least_room)
+        out: FloatArray = np.array([-1.0, 1.0]) * (1 - room)
+        return out
+
+    @property
+    def last_ends(self) -> FloatArray | None:
+        """How far the likelihood of a risk difference can be computed towards -1 and 1, (study, 2).
+
+        The distance to a bound has few digits there, and something speaks against most bounds.
+        """
+        if self.measure != "RD":
+            return None
+        out: FloatArray = np.array([-1.0, 1.0]) * (1 - self._least_room)
+        return out
+
+    @property
+    def _against(self) -> FloatArray:
+        """Persons who speak against an effect of -1, and of 1, (study, 2)."""
+        return np.stack(
             [
                 self.events_treated + self.n_control - self.events_control,
                 self.events_control + self.n_treated - self.events_treated,
             ],
             axis=1,
         )
-        log_room = -(34 + self.log_coefficient[:, None]) / np.maximum(against, 1e-3)
-        room = np.maximum(np.exp(log_room), 1e-9)
-        out: FloatArray = np.array([-1.0, 1.0]) * (1 - room)
-        return out
+
+    @property
+    def _least_room(self) -> FloatArray:
+        """Least distance to -1 and to 1, (study, 2)."""
+        return np.where(self._against > 0, 1e-9, 1e-14)
 
     @property
     def rough(self) -> "NDArray[np.bool_] | None":

@@ -13,7 +13,7 @@ from scipy import stats
 import bayesmeta as bm
 from bayesmeta.effects import get_measure
 from bayesmeta.errors import ImproperPosteriorError, ModelError
-from bayesmeta.likelihoods.risks import half_log_odds_ratio, nuisance_at
+from bayesmeta.likelihoods.risks import half_log_odds_ratio, log_odds_of_arms, nuisance_at
 
 GOLDEN = 1e-7  # what the reference is good for
 WIDE = bm.BinomialLikelihood(bm.Normal(0, 10))
@@ -117,6 +117,33 @@ def test_the_log_odds_are_those_of_the_risks_asked_for():
             1 / (1 + np.exp(half - phi)), p_c, rtol=1e-9, atol=1e-15
         )  # the root cancels
     assert_allclose(half_log_odds_ratio("RR", 900.0, np.array(3.0)), 900 + 3.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("level", [40.0, 1e3, 1e9])
+def test_log_odds_keep_their_digits_where_their_average_is_far(level):
+    """One risk goes to 0 or 1, the other to what theta asks for: 0.1 or 0.9, or 1/3."""
+    theta, phi = np.array([0.9, -0.9, 0.9, -0.9]), np.array([level, level, -level, -level])
+    treated, control = log_odds_of_arms("RD", theta, phi)
+    other = np.where(phi * theta > 0, control, treated)
+    assert_allclose(other, -np.sign(phi) * np.log(9), rtol=1e-13)
+    assert_allclose(treated + control, 2 * phi, rtol=1e-13)
+    treated, control = log_odds_of_arms("RR", np.log(3.0), np.array(level))
+    assert_allclose(control, -np.log(2), rtol=1e-13)
+    assert_allclose(treated + control, 2 * level, rtol=1e-13)
+
+
+def test_a_baseline_with_a_heavy_tail_is_integrated_where_theta_contradicts_the_data():
+    """The likelihood goes to a constant as phi falls, and far more of the prior is there."""
+    likelihood, theta = bm.BinomialLikelihood(bm.Cauchy(0, 2.5)), -0.9
+    data = model("RD", likelihood, bm.Uniform(-1, 1)).bind(counts((0, 597, 155, 183603))).data
+    x = np.linspace(-50, 1.5, 400_001)
+    phi = np.sinh(x)
+    p_c = risk_of_control("RD", theta, np.maximum(phi, -300))
+    log = 155 * np.log(p_c) + (183603 - 155) * np.log1p(-p_c) + 597 * np.log1p(-(p_c + theta))
+    log += stats.cauchy.logpdf(phi, 0, 2.5) + np.log(np.cosh(x))
+    want = np.log(np.exp(log - log.max()).sum() * (x[1] - x[0])) + log.max()
+    got = likelihood.log_g(data, np.array([[theta]]))[0] - data.log_coefficient
+    assert_allclose(got, want, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("measure", ["OR", "RR", "RD"])

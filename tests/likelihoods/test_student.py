@@ -126,3 +126,18 @@ def test_the_degrees_of_freedom_survive_their_text():
     assert bm.Model.from_text(**one.as_text()) == one
     with pytest.raises(ModelError, match="'four' is not a number"):
         bm.Model.from_text(**(one.as_text() | {"df": "four"}))
+
+
+def test_a_small_mode_of_the_share_of_variance_is_not_missed():
+    """Far from the data log g is smooth: its fourth differences are of the fourth power of 1/300.
+
+    The variance of either arm may account for all of it, which makes two modes.
+    """
+    data = (
+        model(bm.Normal(0, 1), bm.HalfNormal(1))
+        .bind(means((0.0, 0.00080191 * 5**0.5, 5, 0.0, 0.00040473 * 3**0.5, 3)))
+        .data
+    )
+    away = np.exp(np.linspace(np.log(100), np.log(1e4), 1400))
+    log_g = STUDENT.log_g(data, away[None] * 0.00089825)
+    assert np.abs(np.diff(log_g[0], 4)).max() < 1e-8
