@@ -59,7 +59,7 @@ class Posterior(NamedTuple):
     zero: float  # where that is
 
 
-@njit(cache=True)
+@njit
 def _find(theta, edges):
     """Panel that theta lies in; -1 below the first edge, the number of panels above the last."""
     low, high = 0, len(edges) - 1
@@ -76,7 +76,7 @@ def _find(theta, edges):
     return low
 
 
-@njit(cache=True)
+@njit
 def _log_g(theta, edges, c, flat_low, flat_high):
     """Log g less its largest value, by the tables of one study."""
     j = _find(theta, edges)
@@ -97,13 +97,13 @@ def _log_g(theta, edges, c, flat_low, flat_high):
     return even + x * odd
 
 
-@njit(cache=True)
+@njit
 def _height(theta, mu, tau, edges, c, flat_low, flat_high):
     z = (theta - mu) / tau
     return _log_g(theta, edges, c, flat_low, flat_high) - 0.5 * z * z
 
 
-@njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+@njit(fastmath={"contract", "reassoc", "nsz", "arcp"})
 def _rules(a, b, mu, tau, top, j, edges, c):
     """Kronrod's and Gauss' rule for exp(height - top) on [a, b], which lies in panel j.
 
@@ -142,7 +142,7 @@ def _rules(a, b, mu, tau, top, j, edges, c):
     return half * kronrod, half * gauss
 
 
-@njit(cache=True)
+@njit
 def _peak(mu, tau, s, y, edges, c, flat_low, flat_high, domain):
     """Peak of g(theta) N(theta | mu, tau^2), about, and its width: Newton steps."""
     width = s * tau / math.hypot(s, tau)
@@ -179,7 +179,7 @@ def _peak(mu, tau, s, y, edges, c, flat_low, flat_high, domain):
     return at, width
 
 
-@njit(cache=True)
+@njit
 def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, domain, accepted, powers):
     """Log integral by even steps out from the peak, until the integrand has vanished; nan: unfit.
 
@@ -211,7 +211,7 @@ def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, domain, accept
     return top + math.log(0.5 * width * total / (tau * math.sqrt(2 * math.pi)))
 
 
-@njit(cache=True)
+@njit
 def log_likelihood(i, mu, tau, p):
     """Log of the integral of g_i(theta) N(theta | mu, tau^2), less the table's top."""
     edges = p.edges[p.first[i] : p.first[i + 1]]
