@@ -15,7 +15,7 @@ MOST_PANELS = 400  # for one value of tau
 _DROP = 35.0  # log units below the peak at which panels end
 
 
-@njit(cache=True)
+@njit
 def log_density(mu, tau, p):
     """Log p(mu) plus the log likelihood of all studies, less the tables' tops."""
     if not p.domain[0] < mu < p.domain[1]:
@@ -30,7 +30,7 @@ def log_density(mu, tau, p):
     return total
 
 
-@njit(cache=True)
+@njit
 def peak_of_mu(tau, p):
     """Peak of the density of mu given tau, about; its width and height: Newton steps."""
     precision, weighted = p.prior[1], p.prior[1] * p.prior[0]
@@ -70,7 +70,7 @@ def peak_of_mu(tau, p):
     return at, width, height
 
 
-@njit(cache=True)
+@njit
 def integrate_mu(tau, p, x, legendre, reach, allowed, begins, ends, logs):
     """Panels of mu for one tau into begins, ends (panel,), logs (panel, node); their number.
 

@@ -16,6 +16,8 @@ from bayesmeta.scales import FloatArray
 from benchmarks.study_tables import IntArray
 
 MOST = 300  # panels of an integral over theta
+_ANY = -9  # no panel of the table
+_NEAR = 1e-6  # widths of the peak from a bound, from which one panel goes to it
 _DROP = 35.0  # log units below the peak at which panels end
 _HALF_NODES = [0.991455371120812639206854697526329, 0.949107912342758524526189684047851,
     0.864864423359769072789712788640926, 0.741531185599394439863864773280788,
@@ -57,7 +59,7 @@ class Posterior(NamedTuple):
     zero: float  # where that is
 
 
-@njit(cache=True)
+@njit
 def _find(theta, edges):
     """Panel that theta lies in; -1 below the first edge, the number of panels above the last."""
     low, high = 0, len(edges) - 1
@@ -74,7 +76,7 @@ def _find(theta, edges):
     return low
 
 
-@njit(cache=True)
+@njit
 def _log_g(theta, edges, c, flat_low, flat_high):
     """Log g less its largest value, by the tables of one study."""
     j = _find(theta, edges)
@@ -95,19 +97,28 @@ def _log_g(theta, edges, c, flat_low, flat_high):
     return even + x * odd
 
 
-@njit(cache=True)
+@njit
 def _height(theta, mu, tau, edges, c, flat_low, flat_high):
     z = (theta - mu) / tau
     return _log_g(theta, edges, c, flat_low, flat_high) - 0.5 * z * z
 
 
-@njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+@njit(fastmath={"contract", "reassoc", "nsz", "arcp"})
 def _rules(a, b, mu, tau, top, j, edges, c):
     """Kronrod's and Gauss' rule for exp(height - top) on [a, b], which lies in panel j.
 
-    Panel -1 and the one after the last are the flat ends.
+    Panel -1 and the one after the last are the flat ends; `_ANY` means that [a, b] may lie in more
+    than one.
     """
     middle, half = 0.5 * (a + b), 0.5 * (b - a)
+    if j == _ANY:
+        kronrod, gauss = 0.0, 0.0
+        for k in range(15):
+            height = _height(middle + half * _NODES[k], mu, tau, edges, c, False, False)
+            f = math.exp(min(height - top, 600.0))
+            kronrod += _OF_KRONROD[k] * f
+            gauss += _OF_GAUSS[k] * f
+        return half * kronrod, half * gauss
     flat = j < 0 or j >= len(edges) - 1
     row = min(max(j, 0), len(edges) - 2)
     center, unit = 0.5 * (edges[row] + edges[row + 1]), 0.5 * (edges[row + 1] - edges[row])
@@ -131,8 +142,8 @@ def _rules(a, b, mu, tau, top, j, edges, c):
     return half * kronrod, half * gauss
 
 
-@njit(cache=True)
-def _peak(mu, tau, s, y, edges, c, flat_low, flat_high):
+@njit
+def _peak(mu, tau, s, y, edges, c, flat_low, flat_high, domain):
     """Peak of g(theta) N(theta | mu, tau^2), about, and its width: Newton steps."""
     width = s * tau / math.hypot(s, tau)
     at = mu + (y - mu) * tau * tau / (s * s + tau * tau)
@@ -141,6 +152,9 @@ def _peak(mu, tau, s, y, edges, c, flat_low, flat_high):
         low = min(mu, y) - 40 * tau
     if flat_high:
         high = max(mu, y) + 40 * tau
+    low, high = max(low, domain[0]), min(high, domain[1])
+    if not low < at < high:
+        at = 0.5 * (max(low, mu - tau) + min(high, mu + tau))
     for _ in range(60):
         step = 0.05 * width
         here = _height(at, mu, tau, edges, c, flat_low, flat_high)
@@ -165,12 +179,13 @@ def _peak(mu, tau, s, y, edges, c, flat_low, flat_high):
     return at, width
 
 
-@njit(cache=True)
-def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, accepted, powers):
+@njit
+def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, domain, accepted, powers):
     """Log integral by even steps out from the peak, until the integrand has vanished; nan: unfit.
 
     Where log g falls as a logarithm the steps are even in x, theta = at + 3 width sinh(x / 3).
-    Every second step must give the same to the accepted difference.
+    Every second step must give the same to the accepted difference, and the integrand must vanish
+    within the domain.
     """
     top = _height(at, mu, tau, edges, c, flat_low, flat_high)
     total, even = 1.0, 1.0
@@ -179,7 +194,10 @@ def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, accepted, powe
             away, slope = 0.5 * j, 1.0
             if powers:
                 away, slope = 3 * math.sinh(away / 3), math.cosh(away / 3)
-            f = _height(at + side * away * width, mu, tau, edges, c, flat_low, flat_high) - top
+            theta = at + side * away * width
+            if not domain[0] < theta < domain[1]:
+                return np.nan
+            f = _height(theta, mu, tau, edges, c, flat_low, flat_high) - top
             if f > 40 or (j > 60 and not powers) or j == 120:
                 return np.nan
             term = math.exp(f) * slope
@@ -193,7 +211,7 @@ def _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, accepted, powe
     return top + math.log(0.5 * width * total / (tau * math.sqrt(2 * math.pi)))
 
 
-@njit(cache=True)
+@njit
 def log_likelihood(i, mu, tau, p):
     """Log of the integral of g_i(theta) N(theta | mu, tau^2), less the table's top."""
     edges = p.edges[p.first[i] : p.first[i + 1]]
@@ -208,13 +226,17 @@ def log_likelihood(i, mu, tau, p):
         return here
     moved = abs(_log_g(mu - 6 * tau, edges, c, flat_low, flat_high) - here)
     moved += abs(_log_g(mu + 6 * tau, edges, c, flat_low, flat_high) - here)
-    if moved < 1 and (not p.rough or abs(mu + p.center[i] - p.zero) > 8 * tau):
+    accepted = p.inner if p.domain[1] == np.inf else 1e-3 * p.inner  # less smooth at a bound
+    domain = (p.domain[0] - p.center[i], p.domain[1] - p.center[i])
+    small = tau < 0.1 * min(s, 1.0)  # where g ends flat its bends are less wide than s
+    small = small and min(mu - domain[0], domain[1] - mu) > 9 * tau
+    if small and moved < 1 and (not p.rough or abs(mu + p.center[i] - p.zero) > 8 * tau):
         total = 0.0
         for k in range(len(_HERMITE)):
             at = _log_g(mu + tau * _HERMITE[k], edges, c, flat_low, flat_high)
             total += _OF_HERMITE[k] * math.exp(at - here)
         return here + math.log(total)
-    at, width = _peak(mu, tau, s, y, edges, c, flat_low, flat_high)
+    at, width = _peak(mu, tau, s, y, edges, c, flat_low, flat_high, domain)
     top = _height(at, mu, tau, edges, c, flat_low, flat_high)
     alone = True  # no second peak
     for center in (y, mu):
@@ -222,7 +244,9 @@ def log_likelihood(i, mu, tau, p):
             f = _height(center, mu, tau, edges, c, flat_low, flat_high)
             alone = alone and f < top - _DROP - 5
     if alone and not p.rough:
-        out = _even_sums(at, width, mu, tau, edges, c, flat_low, flat_high, p.inner, p.powers)
+        out = _even_sums(
+            at, width, mu, tau, edges, c, flat_low, flat_high, domain, accepted, p.powers
+        )
         if not math.isnan(out):
             return out
     marks = np.empty(12)
@@ -265,6 +289,8 @@ def log_likelihood(i, mu, tau, p):
                     b = max(b, edges[min(j, len(edges) - 1)])
             if beyond and b == a:
                 break
+            if abs(domain[(side + 1) // 2] - a) < _NEAR * width:
+                b, j = high if side > 0 else low, _ANY
             if b != a:
                 kronrod, gauss = _rules(min(a, b), max(a, b), mu, tau, top, j, edges, c)
                 begins[count], ends[count], panels[count] = min(a, b), max(a, b), j
@@ -283,7 +309,7 @@ def log_likelihood(i, mu, tau, p):
     for _ in range(60):
         before = count
         for j in range(before):
-            if errors[j] <= p.inner * total or count >= MOST:
+            if errors[j] <= accepted * total or count >= MOST:
                 continue
             a, b = begins[j], ends[j]
             middle = 0.5 * (a + b)
