@@ -41,11 +41,16 @@ def new_effect(surface: Surface, probs: FloatArray) -> tuple[FloatArray, FloatAr
     low, high = np.full(len(probs), -40.0), np.full(len(probs), 40.0)
     for _ in range(14):
         middle = 0.5 * (low + high)
-        above = (share * ndtr((center + unit * np.sinh(middle) - mean) / sd)).sum(axis=0) > probs
+        with np.errstate(over="ignore"):
+            z = (center + unit * np.sinh(middle) - mean) / sd
+        above = (share * ndtr(z)).sum(axis=0) > probs
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     points = center + unit * np.sinh(low)
-    z = (points - mean) / sd
-    density = (share * np.exp(-0.5 * z * z) / sd).sum(axis=0) / np.sqrt(2 * np.pi)
+    with np.errstate(over="ignore"):
+        z = (points - mean) / sd
+    density = (share * np.exp(-0.5 * np.minimum(np.abs(z), 1e2) ** 2) / sd).sum(axis=0) / np.sqrt(
+        2 * np.pi
+    )
     return points, density, share * ndtr(z)
 
 
@@ -60,7 +65,9 @@ def error_of_probabilities(surface: Surface) -> float:
     errors = []
     for sd in sds[surface.plane.of_mu is None :]:  # a known mu has no distribution
         points = (mean + sd * _SDS_AWAY)[some].reshape(-1)
-        errors.append(error_of_rows(share * ndtr((points - mean) / sd)))
+        with np.errstate(over="ignore"):
+            z = (points - mean) / sd
+        errors.append(error_of_rows(share * ndtr(z)))
     return max(errors)
 
 

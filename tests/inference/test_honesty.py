@@ -36,6 +36,7 @@ HOSTILE = {
     "lines of mu shorter than tau is large": ("binomial OR", 90),
     "a probability within the narrow core of a wide posterior": ("t, one estimate", 188),
     "a likelihood that is flat up to a bound": ("binomial RD", 3),
+    "a tail of rounding beyond a quantile": ("binomial OR", 115),
 }
 
 
