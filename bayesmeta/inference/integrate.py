@@ -78,6 +78,7 @@ class StudyIntegral:
         tau: FloatArray,
         *,
         allowed: float | None = None,
+        counted: float = np.inf,
         halved: int = 0,
     ) -> "StudyIntegral":
         """Tabulate log g_i where the integrand should matter for the pairs mu, tau (pair,).
@@ -116,7 +117,7 @@ class StudyIntegral:
             spread = np.where(vanishing, 1.3 * width, tau)
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(center + side * (np.maximum(furthest, 0.0) + 0.5 * scale))
-        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed, halved=halved))
+        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed, counted=counted, halved=halved))
 
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
