@@ -117,7 +117,10 @@ class StudyIntegral:
             spread = np.where(vanishing, 1.3 * width, tau)
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(center + side * (np.maximum(furthest, 0.0) + 0.5 * scale))
-        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed, counted=counted, halved=halved))
+        return cls(
+            bound=bound,
+            tables=tabulate(bound, *ends, allowed=allowed, counted=counted, halved=halved),
+        )
 
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""

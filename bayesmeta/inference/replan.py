@@ -22,9 +22,14 @@ def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> P
     The posterior is cut by `deeper` log units further below its maximum than usual.
     """
     plane, log_mass = surface.plane, surface.log_mass
-    tilt = tails.highest_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
     height = log_mass - log_mass.max()
+    tilts = []
     if plane.of_tau is not None:
+        tilts.append(tails.highest_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None])
+    if np.isfinite(tails.of_mu) and tails.has_moment(2, of_mu=True):  # long tails
+        away = np.abs(plane.mu - (surface.mass * plane.mu).sum())
+        tilts.append(2 * np.log(np.maximum(away, 1e-300)))
+    for tilt in tilts:
         tilted = log_mass + tilt
         height = np.maximum(height, tilted - tilted.max())
     x_low, x_high = plane.x_low, plane.x_high
