@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from bayesmeta.inference.marginals import NormalMixture
-from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.quantiles import as_points
 from bayesmeta.inference.rough import take_rows
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.surface import Surface
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 

@@ -26,12 +26,7 @@ from bayesmeta.inference.kernels import (
     spacing,
 )
 from bayesmeta.inference.marginals import Marginal, Mixture, NormalMixture, StudentMixture
-from bayesmeta.inference.plane import (
-    Plane,
-    Surface,
-    evaluate_plane,
-    first_plane,
-)
+from bayesmeta.inference.plane import Plane, first_plane
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import nyquist
@@ -40,6 +35,7 @@ from bayesmeta.inference.rough import take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.study_effects import StudyEffects
+from bayesmeta.inference.surface import Surface, evaluate_plane
 from bayesmeta.inference.tables import IndexArray
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel

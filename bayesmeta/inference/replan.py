@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayesmeta.inference.plane import DROP, LEAST_TAU, LINE_DROP, Plane, Surface
+from bayesmeta.inference.plane import DROP, LEAST_TAU, LINE_DROP, Plane
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.rough import move_rows
 from bayesmeta.inference.small_tau import like_first
+from bayesmeta.inference.surface import Surface
 from bayesmeta.scales import FloatArray
 
 _EDGE = 25.5  # log units below its maximum that the plane must have fallen at the ends of mu

@@ -12,9 +12,10 @@ from tolerances import EXACT
 import bayesmeta as bm
 from bayesmeta.errors import AccuracyError, ImproperPosteriorError, NotExactError
 from bayesmeta.inference.grid import fit_grid
-from bayesmeta.inference.plane import _match_rows, evaluate_plane, first_plane
+from bayesmeta.inference.plane import first_plane
 from bayesmeta.inference.propriety import find_tail_order
 from bayesmeta.inference.replan import _move_line
+from bayesmeta.inference.surface import _match_rows, evaluate_plane
 
 BCG = bm.load("bcg")
 
