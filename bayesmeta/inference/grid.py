@@ -108,7 +108,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
         foreseen = foresee_nodes(plane, in_tau, in_mu, wanted=wanted)
         if stalled == _MOST_STALLED or foreseen > most_nodes or rest > tol:
             break
-        plane = refine(plane, in_tau, in_mu, wanted=wanted, least=2.0 if stalled else 1.25)
+        plane = refine(plane, bound, in_tau, in_mu, wanted=wanted, least=2.0 if stalled else 1.25)
     reasons = {
         "a prior or likelihood may have a kink or a very long tail": max(in_tau, in_mu),
         "the tails beyond the nodes are too heavy": cut,

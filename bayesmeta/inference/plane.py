@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bayesmeta.inference.crowded import CrowdedMap
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import LOWEST_CHECKED, SinhMap, SupportMap, find_range
 from bayesmeta.inference.rough import CROWDED_MU, MuMap, crowd_at_break, near_of_mu
@@ -150,35 +151,52 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
         v = np.linspace(v_low, v_high, n_tau)
         tau, heights = coordinate.point(v), tilted(v)
         gap = (heights.max(axis=0) - heights).min(axis=1)
-    small = is_small(tau, bound.data.se)  # these rows share their nodes of mu: see `sum_rows`
+    small = is_small(tau, bound.data.se)
     gap[small] = gap[small].min(initial=np.inf)
-    center, scale, _ = rough.given(np.maximum(tau, tau[small].max(initial=0.0)))
-    low, high = bound.model.effect.support
-    of_mu: MuMap | None = None
     x_low, x_high, n_mu = np.zeros(n_tau), np.zeros(n_tau), 1
-    if not isinstance(bound.model.effect, Fixed):
-        plain = (
-            SinhMap(center=center, scale=scale, bend=BEND)
-            if np.isinf(low)
-            else SupportMap(low=low, high=high, unit=bound.unit)
-        )
-        crowded = crowd_at_break(bound.data, plain, near_of_mu(tau, scale), scale)
+    of_mu = lay_maps(bound, tau)
+    low, high = bound.model.effect.support
+    if of_mu is not None:
+        center, scale = _about(bound, tau)
+        crowded = isinstance(of_mu, CrowdedMap)
         form = bound.model.random_effects
         of_t = isinstance(form, StudentRandomEffects) and form.df < _FEW
-        first = _FIRST_OF_T if of_t else _FIRST_MU
-        of_mu, n_mu = (plain, first) if crowded is None else (crowded, CROWDED_MU)
+        n_mu = CROWDED_MU if crowded else _FIRST_OF_T if of_t else _FIRST_MU
         reach = _REACH * np.sqrt(2 * np.maximum(DROP - gap, 4.0)) * scale
         x_low, x_high = (of_mu.line(end[:, None])[:, 0] for end in (center - reach, center + reach))
-        if isinstance(plain, SupportMap):
-            begin, end, _ = of_mu.scan if not isinstance(of_mu, SinhMap) else plain.scan
+        if np.isfinite(low) and not isinstance(of_mu, SinhMap):
+            begin, end, _ = of_mu.scan
             x_low, x_high = np.clip(x_low, begin, end), np.clip(x_high, begin, end)
-            if crowded is None:  # what a bound leaves of a row may be next to nothing
+            if not crowded:  # what a bound leaves of a row may be next to nothing
                 cut = (center - reach < low) | (center + reach > high)
                 x_high = np.where(cut, np.maximum(x_high, x_low + 0.5), x_high)
     return Plane(
         v_low=v_low, v_high=v_high, n_tau=n_tau, of_tau=of_tau, known_tau=float(tau[0]),
         x_low=x_low, x_high=x_high, n_mu=n_mu, of_mu=of_mu, known_mu=low,
     )  # fmt: skip
+
+
+def lay_maps(bound: BoundModel, tau: FloatArray) -> MuMap | None:
+    """Give the lines of mu of rows at tau (tau,), by a normal approximation; None: mu is known."""
+    if isinstance(bound.model.effect, Fixed):
+        return None
+    center, scale = _about(bound, tau)
+    low, high = bound.model.effect.support
+    plain = (
+        SinhMap(center=center, scale=scale, bend=BEND)
+        if np.isinf(low)
+        else SupportMap(low=low, high=high, unit=bound.unit)
+    )
+    return crowd_at_break(bound.data, plain, near_of_mu(tau, scale), scale) or plain
+
+
+def _about(bound: BoundModel, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and SD of mu for rows at tau (tau,), about; those of small tau share them.
+
+    So they share their nodes of mu: see `sum_rows`.
+    """
+    small = is_small(tau, bound.data.se)
+    return _Rough.of(bound).given(np.maximum(tau, tau[small].max(initial=0.0)))[:2]
 
 
 def _lay_line(

@@ -176,7 +176,7 @@ def test_rows_kept_by_a_moved_plane_are_those_that_would_be_summed():
     tails = find_tail_order(bound)
     first = evaluate_plane(bound, first_plane(bound, tails), tails)
     lower = first.plane.v_low - 4 * first.plane.v_step
-    longer = _move_line(first.plane, lower, first.plane.v_high, first.plane.n_tau + 4)
+    longer = _move_line(first.plane, bound, lower, first.plane.v_high, first.plane.n_tau + 4)
     moved = replace(longer, x_low=longer.x_low - 0.5 * (np.arange(longer.n_tau) == 20))
     row, same = _match_rows(moved, first.plane)
     assert_array_equal(np.flatnonzero(~same), [0, 1, 2, 3, 20])

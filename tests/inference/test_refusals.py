@@ -28,6 +28,7 @@ ANSWERED = (
         175,
         "a full treated arm, and a tau with so long a tail that theta reaches 1e10",
     ),
+    ("t, one estimate", 184, "a posterior with small taus that a normal approximation rules out"),
     ("binomial RR", 133, "a likelihood bends sharply where it has fallen by 200 log units"),
 )
 
