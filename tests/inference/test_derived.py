@@ -1,5 +1,7 @@
 """Probabilities, I2, absolute risks and averages that follow from a posterior."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import HALF, WIDE, binomial_model, estimates, normal_model
@@ -286,6 +288,15 @@ def test_an_average_ratio_is_the_integral_over_its_density(name):
 def test_an_average_ratio_of_binomial_data_is_the_integral_too():
     post = bm.fit(binomial_model(), BCG)
     assert_allclose(bm.natural_mean(post).mean, average_ratio(post.mu), rtol=1e-7)
+
+
+@pytest.mark.parametrize("effect", [bm.Normal(0, 0.5), bm.Flat()], ids=["normal", "flat"])
+def test_an_average_ratio_of_unrelated_effects_is_the_integral_too(effect):
+    model = replace(normal_model(effect, bm.Fixed(0), "OR"), random_effects=bm.UnrelatedEffects())
+    post = bm.fit(model, BCG)
+    assert_allclose(bm.natural_mean(post).mean, average_ratio(post.mu), rtol=1e-7)
+    with pytest.raises(bm.MomentError, match="unrelated"):
+        bm.natural_mean(post, "theta_new")
 
 
 def test_an_average_at_the_border_of_existence_agrees_with_its_closed_integrand():
