@@ -99,7 +99,10 @@ class AbsoluteRisk:
         >>> print(risk.number_needed(better="lower"))
         NNTB 96.9 (NNTB 166.3 to NNTB 74.5)
         """
-        median, *ends = self.difference.quantile([0.5, (1 - level) / 2, (1 + level) / 2]).tolist()
+        median, ends = (
+            float(self.difference.quantile(0.5)),
+            self.difference.interval(level).tolist(),
+        )
         return express_number_needed(median, *ends, better=better, level=level)
 
 

@@ -1,12 +1,14 @@
 """Quantiles and intervals of any marginal, from its cdf."""
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from numbers import Real
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from bayesmeta.errors import ModelError
 from bayesmeta.scales import FloatArray
 
 type IntervalKind = Literal["eti", "hdi"]
@@ -58,7 +60,13 @@ def solve_quantile(
     The steps are Newton's for the normal score of the cdf, which is a straight line for a normal
     distribution. They double the digits, so the last step from 1e-6 leaves rounding. Where a step
     has hardly helped, as far out where rounding makes up the density, the bracket is halved.
+
+    Raises
+    ------
+    ModelError
+        p is no probability.
     """
+    require_probabilities(p)
     low, high = (np.broadcast_to(end, p.shape).astype(float) for end in (low, high))
     x = np.clip(start, low, high)
     score, tail = ndtri(p), np.minimum(p, 1 - p)
@@ -103,8 +111,45 @@ def _paired_quantiles(marginal: Quantiled, p: FloatArray, level: float) -> Float
     return np.stack([marginal.quantile(p), marginal.quantile(p + level)], axis=-1)
 
 
+def require_probabilities(p: FloatArray) -> None:
+    """Refuse what is no probability, but for rounding; nan is let through."""
+    beyond = np.abs(p - 0.5) > 0.5 + 1e-9
+    if beyond.any():
+        raise ModelError(
+            f"p = {p[beyond].flat[0]:g} is no probability. Give quantiles between 0 and 1, such as "
+            "0.975"
+        )
+
+
+def require_interval(level: float, kind: IntervalKind) -> None:
+    """Refuse intervals that there are not.
+
+    Raises
+    ------
+    ModelError
+        `level` is not between 0 and 1, or `kind` is not known.
+    """
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise ModelError(
+            f"level = {level!r} is not the probability of an interval. Write 0.95 for a 95% "
+            "interval"
+        )
+    if kind not in get_args(IntervalKind.__value__):
+        raise ModelError(
+            f'kind = {kind!r} is not known. Give "eti" for the equal-tailed interval, "hdi" for '
+            "the shortest"
+        )
+
+
 def find_interval(marginal: Quantiled, level: float, kind: IntervalKind) -> FloatArray:
-    """Equal-tailed ("eti") or shortest ("hdi") interval of probability `level`, (..., 2)."""
+    """Equal-tailed ("eti") or shortest ("hdi") interval of probability `level`, (..., 2).
+
+    Raises
+    ------
+    ModelError
+        `level` is not between 0 and 1, or `kind` is not known.
+    """
+    require_interval(level, kind)
     if kind == "hdi":
         return shortest_interval(marginal, level)
     return marginal.quantile([(1 - level) / 2, (1 + level) / 2])

@@ -3,6 +3,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+import bayesmeta as bm
+from bayesmeta.inference.blend import WithAtom
 from bayesmeta.inference.marginals import Empirical, Mixture, NormalMixture
 from bayesmeta.inference.quadrature import SinhMap, SupportMap
 from bayesmeta.inference.sinc import SincDensity
@@ -142,3 +144,38 @@ def test_a_sample():
     assert_allclose(sample.pdf(np.array([1.5])), stats.gamma(2.5).pdf(1.5), rtol=0.1)
     several = Empirical(draws=np.stack([draws, draws + 1]))
     assert_allclose(several.quantile([0.1, 0.9])[1], np.quantile(draws, [0.1, 0.9]) + 1)
+
+
+ONE = NormalMixture(means=np.zeros(1), sds=np.ones(1), weights=np.ones(1))
+KINDS = {
+    "normal": ONE,
+    "sinc": sinc_of(stats.halfnorm(), SupportMap(low=0, high=np.inf, unit=0.4), -3.7, 3.2),
+    "average": WithAtom(atom=0.0, share=0.2, rest=ONE),
+    "sample": Empirical(draws=stats.norm().rvs(100, random_state=1)),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("kind", ["eti", "hdi"])
+@pytest.mark.parametrize("level", [95, 1.0, 0.0, -0.5, np.nan, "0.95"])
+def test_an_interval_of_an_impossible_probability_is_refused(name, kind, level):
+    with pytest.raises(bm.ModelError, match=r"Write 0.95 for a 95% interval"):
+        KINDS[name].interval(level, kind)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_unknown_kind_of_interval_is_refused(name):
+    with pytest.raises(bm.ModelError, match="kind = 'hpd' is not known"):
+        KINDS[name].interval(0.95, "hpd")
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("p", [97.5, -0.1])
+def test_a_quantile_of_what_is_no_probability_is_refused(name, p):
+    with pytest.raises(ValueError, match=r"no probability|in the range \[0, 1\]"):
+        KINDS[name].quantile([0.5, p])
+
+
+@pytest.mark.parametrize("name", ["normal", "sinc"])
+def test_no_number_has_no_probability(name):
+    assert np.isnan(KINDS[name].cdf(np.nan))
