@@ -7,6 +7,7 @@ import bayesmeta as bm
 from bayesmeta.inference.blend import WithAtom
 from bayesmeta.inference.marginals import Empirical, Mixture, NormalMixture
 from bayesmeta.inference.quadrature import SinhMap, SupportMap
+from bayesmeta.inference.quantiles import shortest_interval
 from bayesmeta.inference.sinc import SincDensity
 
 P = np.array([1e-6, 0.025, 0.3, 0.5, 0.975, 1 - 1e-6])
@@ -119,6 +120,23 @@ def test_the_shortest_interval_of_a_falling_density_begins_at_its_end():
     low, high = density.interval(0.95, "hdi")
     assert low < 1e-6
     assert_allclose(high, stats.halfnorm.ppf(0.95, scale=0.5), rtol=1e-4)
+
+
+def test_the_shortest_interval_asks_for_few_quantiles():
+    """Some cost 10 ms each: 17 intervals, and one for each step of the golden section."""
+
+    class Counted:
+        mean, sd, asked = np.asarray(0.9), np.asarray(0.9), 0
+
+        def quantile(self, p):
+            self.asked += np.size(p)
+            return stats.gamma(1.5, scale=0.6).ppf(p)
+
+    counted = Counted()
+    low, high = shortest_interval(counted, 0.9)
+    frozen = stats.gamma(1.5, scale=0.6)
+    assert_allclose(frozen.pdf(low), frozen.pdf(high), rtol=1e-6)
+    assert counted.asked <= 2 * (17 + 34)
 
 
 def test_a_mixture_of_parts():
