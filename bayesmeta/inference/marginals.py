@@ -116,7 +116,8 @@ class NormalMixture(Shown):
         return as_points(lambda x: self._mix(self._density(self._z(x))), x)
 
     def _density(self, z: FloatArray) -> FloatArray:
-        out: FloatArray = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds[..., None, :])
+        with np.errstate(divide="ignore", invalid="ignore"):  # nan of a known value, which has none
+            out: FloatArray = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds[..., None, :])
         return out
 
     def quantile(self, p: ArrayLike, *, close: float = CLOSE) -> FloatArray:

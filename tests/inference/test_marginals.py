@@ -197,3 +197,8 @@ def test_a_quantile_of_what_is_no_probability_is_refused(name, p):
 @pytest.mark.parametrize("name", ["normal", "sinc"])
 def test_no_number_has_no_probability(name):
     assert np.isnan(KINDS[name].cdf(np.nan))
+
+
+def test_a_known_value_has_no_density_and_says_so_without_a_warning():
+    known = NormalMixture(means=np.zeros(1), sds=np.zeros(1), weights=np.ones(1))
+    assert np.isnan(known.pdf([0.0, 1.0])).all()
