@@ -7,6 +7,7 @@ is told stands here. The two share the numbers of the form and nothing else.
 import ast
 import math
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -119,9 +120,9 @@ class StudentRandomEffects:
     name: ClassVar[str] = "t"
 
     def __post_init__(self) -> None:
-        if not (1 <= self.df < math.inf):
+        if not isinstance(self.df, Real) or not 1 <= self.df < math.inf:
             raise ModelError(
-                f"t({self.df:g}) cannot be used as the form of the random effects. Give degrees of "
+                f"t({self.df!r}) cannot be used as the form of the random effects. Give degrees of "
                 "freedom from 1 on, such as t(4); without an end they are 'normal'"
             )
 
@@ -170,14 +171,15 @@ class OutlierRandomEffects:
     name: ClassVar[str] = "outliers"
 
     def __post_init__(self) -> None:
-        if not (0 < self.omega < math.inf):
+        if not isinstance(self.omega, Real) or not 0 < self.omega < math.inf:
             raise ModelError(
-                f"outliers({self.omega:g}) cannot be used: omega, the further SD of outlying "
+                f"outliers({self.omega!r}) cannot be used: omega, the further SD of outlying "
                 "effects, must be positive. Write outliers(2) for a log ratio"
             )
-        if self.share is not None and not 0 <= self.share <= 1:
+        number = self.share is None or isinstance(self.share, Real)
+        if not number or not 0 <= (self.share or 0) <= 1:
             raise ModelError(
-                f"A share of {self.share:g} outlying studies is impossible. Give a number from 0 "
+                f"A share of {self.share!r} outlying studies is impossible. Give a number from 0 "
                 "to 1, or leave it out: it then has a Beta(1, 9) prior"
             )
 

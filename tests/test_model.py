@@ -80,3 +80,41 @@ def test_unknown_measures_and_forms_are_told():
         bm.Model.from_text(measure="ORR", **texts)
     with pytest.raises(ModelError, match=r"form of random effects 'cauchy'\. Known: normal"):
         bm.Model.from_text(measure="OR", random_effects="cauchy", **texts)
+
+
+PARTS = {
+    "measure": "RD",
+    "likelihood": bm.BinomialLikelihood(bm.Normal(0, 10)),
+    "effect": bm.Normal(0, 0.5),
+    "heterogeneity": bm.HalfNormal(0.1),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("likelihood", "normal"),
+        ("likelihood", bm.NormalLikelihood),
+        ("effect", "normal(0, 1)"),
+        ("effect", bm.Flat),
+        ("heterogeneity", 0.5),
+        ("random_effects", "t(4)"),
+        ("random_effects", bm.UnrelatedEffects),
+    ],
+)
+def test_a_part_of_a_model_of_another_kind_is_refused(name, wrong):
+    with pytest.raises(ModelError, match=rf"{name} = .* cannot be used.*Model\.from_text"):
+        bm.Model(**(PARTS | {name: wrong}))
+
+
+@pytest.mark.parametrize("wrong", ["bcg", [1, 2], bm.load("bcg").frame, None])
+def test_what_is_no_study_table_is_refused_with_the_remedy(wrong):
+    with pytest.raises(bm.StudyTableError, match=r"not as a StudyTable.*read_studies"):
+        bm.Model(**PARTS).bind(wrong)
+
+
+@pytest.mark.parametrize("effect", [bm.Uniform(2, 3), bm.Uniform(1, 2)])
+def test_an_effect_prior_beyond_the_bounds_of_its_measure_is_refused(effect):
+    model = bm.Model(**(PARTS | {"effect": effect}))
+    with pytest.raises(ModelError, match=r"prior uniform\(.*\) is outside \(-1, 1\)"):
+        model.bind(bm.load("bcg"))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -99,7 +100,10 @@ class AbsoluteRisk:
         >>> print(risk.number_needed(better="lower"))
         NNTB 96.9 (NNTB 166.3 to NNTB 74.5)
         """
-        median, *ends = self.difference.quantile([0.5, (1 - level) / 2, (1 + level) / 2]).tolist()
+        median, ends = (
+            float(self.difference.quantile(0.5)),
+            self.difference.interval(level).tolist(),
+        )
         return express_number_needed(median, *ends, better=better, level=level)
 
 
@@ -184,7 +188,7 @@ def _baseline_nodes(
     if baseline_on not in ("risk", "logit"):
         raise ModelError(f'baseline_on = {baseline_on!r} is neither "risk" nor "logit"')
     if not isinstance(baseline, Prior):
-        if not 0 < baseline < 1:
+        if not isinstance(baseline, Real) or not 0 < baseline < 1:
             raise ModelError(
                 f"baseline = {baseline!r} is no risk. Give a number between 0 and 1, such as 0.3 "
                 "for 30%, or a distribution"

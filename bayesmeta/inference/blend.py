@@ -11,6 +11,7 @@ from bayesmeta.inference.quantiles import (
     IntervalKind,
     as_points,
     find_interval,
+    require_probabilities,
     solve_about_normal,
 )
 from bayesmeta.inference.shown import Shown
@@ -118,6 +119,7 @@ class WithAtom(Shown):
         below = (1 - self.share) * self.rest.cdf(self.atom)
 
         def find(p: FloatArray) -> FloatArray:
+            require_probabilities(p)
             inside = ((p > below) | (below <= 0)) & (p <= below + self.share)
             moved = np.where(p > below, p - self.share, p) / (1 - self.share)
             x = self.rest.quantile(np.clip(np.where(inside, 0.5, moved), 0.0, 1.0).reshape(-1))

@@ -1,6 +1,8 @@
 """Fit a model to studies by the engine that suits, or by the one that is named."""
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Literal, TypedDict, Unpack
 
 from bayesmeta.errors import ModelError
@@ -67,7 +69,8 @@ def fit(
     Raises
     ------
     ModelError
-        Unknown engine, options of another engine, no seed, or a model that does not fit the data.
+        Unknown engine, options of another engine, no seed, a `tol` that is no error, or a model
+        that does not fit the data.
     StudyTableError
         The studies do not have what the likelihood needs.
     ImproperPosteriorError
@@ -88,6 +91,8 @@ def fit(
     >>> posterior.engine, round(float(posterior.mu.mean), 4)
     ('gaussian', -0.7389)
     """
+    if not isinstance(tol, Real) or not 0 < tol < math.inf:
+        raise ModelError(f"tol = {tol!r} is no accepted error. Give a small number, such as 1e-6")
     if engine == "nuts":
         if rng is None:
             raise ModelError('engine="nuts" needs a seed, for draws that can be had again: rng=1')

@@ -17,6 +17,7 @@ from bayesmeta.inference.quantiles import (
     IntervalKind,
     as_points,
     find_interval,
+    require_interval,
     solve_about_normal,
 )
 from bayesmeta.inference.shown import Shown
@@ -95,7 +96,8 @@ class NormalMixture(Shown):
         away = np.asarray(x, dtype=float)[..., None] - self.means[..., None, :]
         with np.errstate(divide="ignore", invalid="ignore"):
             out: FloatArray = away / self.sds[..., None, :]
-        return np.where(np.isnan(out), np.inf, out)  # at a known value: P(X <= value) = 1
+        known = (away == 0) & (self.sds[..., None, :] == 0)
+        return np.where(known, np.inf, out)  # at a known value: P(X <= value) = 1
 
     def _mix(self, component: FloatArray) -> FloatArray:
         out: FloatArray = (component * self.weights[..., None, :]).sum(axis=-1)
@@ -114,7 +116,8 @@ class NormalMixture(Shown):
         return as_points(lambda x: self._mix(self._density(self._z(x))), x)
 
     def _density(self, z: FloatArray) -> FloatArray:
-        out: FloatArray = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds[..., None, :])
+        with np.errstate(divide="ignore", invalid="ignore"):  # nan of a known value, which has none
+            out: FloatArray = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds[..., None, :])
         return out
 
     def quantile(self, p: ArrayLike, *, close: float = CLOSE) -> FloatArray:
@@ -340,6 +343,7 @@ class Empirical(Shown):
         """Equal-tailed or shortest interval, (..., 2)."""
         if kind == "eti":
             return find_interval(self, level, kind)
+        require_interval(level, kind)
         ordered = np.sort(self.draws, axis=-1)
         inside = int(np.ceil(level * ordered.shape[-1]))
         low, high = ordered[..., : -inside or None], ordered[..., inside:]

@@ -1,17 +1,20 @@
 """Quantiles and intervals of any marginal, from its cdf."""
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from numbers import Real
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from bayesmeta.errors import ModelError
 from bayesmeta.scales import FloatArray
 
 type IntervalKind = Literal["eti", "hdi"]
 
 CLOSE = 1e-6  # see `solve_quantile`
+_GOLDEN = (5**0.5 - 1) / 2
 _ROOT_2PI = float(np.sqrt(2 * np.pi))
 
 
@@ -58,7 +61,13 @@ def solve_quantile(
     The steps are Newton's for the normal score of the cdf, which is a straight line for a normal
     distribution. They double the digits, so the last step from 1e-6 leaves rounding. Where a step
     has hardly helped, as far out where rounding makes up the density, the bracket is halved.
+
+    Raises
+    ------
+    ModelError
+        p is no probability.
     """
+    require_probabilities(p)
     low, high = (np.broadcast_to(end, p.shape).astype(float) for end in (low, high))
     x = np.clip(start, low, high)
     score, tail = ndtri(p), np.minimum(p, 1 - p)
@@ -84,27 +93,75 @@ def solve_quantile(
 def shortest_interval(marginal: Quantiled, level: float) -> FloatArray:
     """Shortest interval of probability `level`, (..., 2): the HDI of a unimodal density.
 
-    The lower tail probability is searched on a grid that is narrowed about the shortest interval.
+    The lower tail probability is searched on a grid, and about the best point of it by the golden
+    section, which asks for two quantiles a step: those of some marginals take their time.
     """
-    low = np.zeros(np.shape(marginal.mean))
-    width = np.full(low.shape, 1.0 - level)
-    for _ in range(9):
-        p = low[..., None] + width[..., None] * np.linspace(0, 1, 17)
-        ends = _paired_quantiles(marginal, p, level)
-        best = np.argmin(ends[..., 1] - ends[..., 0], axis=-1)[..., None]
-        chosen = np.take_along_axis(p, best, axis=-1)[..., 0]
-        width = width / 6
-        low = np.clip(chosen - width / 2, 0, 1 - level - width)
-    out: FloatArray = np.take_along_axis(ends, best[..., None], axis=-2)[..., 0, :]
-    return out
+    shape = np.shape(marginal.mean)
+    p = np.linspace(0, 1 - level, 17)
+    ends = _interval_from(marginal, np.broadcast_to(p, (*shape, len(p))), level)
+    best = np.argmin(np.diff(ends)[..., 0], axis=-1)
+    found = np.take_along_axis(ends, best[..., None, None], axis=-2)[..., 0, :]
+    low, high = p[np.maximum(best - 1, 0)], p[np.minimum(best + 1, len(p) - 1)]
+    inner = [high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)]
+    tried = [_interval_from(marginal, at[..., None], level)[..., 0, :] for at in inner]
+    for _ in range(32):
+        left = np.diff(tried[0])[..., 0] < np.diff(tried[1])[..., 0]
+        low, high = np.where(left, low, inner[0]), np.where(left, inner[1], high)
+        new = np.where(left, high - _GOLDEN * (high - low), low + _GOLDEN * (high - low))
+        ends = _interval_from(marginal, new[..., None], level)[..., 0, :]
+        inner = [np.where(left, new, inner[1]), np.where(left, inner[0], new)]
+        side = left[..., None]
+        tried = [np.where(side, ends, tried[1]), np.where(side, tried[0], ends)]
+    for ends in tried:
+        shorter = np.diff(ends) < np.diff(found)
+        found = np.where(shorter, ends, found)
+    return found
 
 
-def _paired_quantiles(marginal: Quantiled, p: FloatArray, level: float) -> FloatArray:
+def _interval_from(marginal: Quantiled, p: FloatArray, level: float) -> FloatArray:
+    """Intervals with p (..., point) below them, (..., point, 2)."""
     return np.stack([marginal.quantile(p), marginal.quantile(p + level)], axis=-1)
 
 
+def require_probabilities(p: FloatArray) -> None:
+    """Refuse what is no probability, but for rounding; nan is let through."""
+    beyond = np.abs(p - 0.5) > 0.5 + 1e-9
+    if beyond.any():
+        raise ModelError(
+            f"p = {p[beyond].flat[0]:g} is no probability. Give quantiles between 0 and 1, such as "
+            "0.975"
+        )
+
+
+def require_interval(level: float, kind: IntervalKind) -> None:
+    """Refuse intervals that there are not.
+
+    Raises
+    ------
+    ModelError
+        `level` is not between 0 and 1, or `kind` is not known.
+    """
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise ModelError(
+            f"level = {level!r} is not the probability of an interval. Write 0.95 for a 95% "
+            "interval"
+        )
+    if kind not in get_args(IntervalKind.__value__):
+        raise ModelError(
+            f'kind = {kind!r} is not known. Give "eti" for the equal-tailed interval, "hdi" for '
+            "the shortest"
+        )
+
+
 def find_interval(marginal: Quantiled, level: float, kind: IntervalKind) -> FloatArray:
-    """Equal-tailed ("eti") or shortest ("hdi") interval of probability `level`, (..., 2)."""
+    """Equal-tailed ("eti") or shortest ("hdi") interval of probability `level`, (..., 2).
+
+    Raises
+    ------
+    ModelError
+        `level` is not between 0 and 1, or `kind` is not known.
+    """
+    require_interval(level, kind)
     if kind == "hdi":
         return shortest_interval(marginal, level)
     return marginal.quantile([(1 - level) / 2, (1 + level) / 2])

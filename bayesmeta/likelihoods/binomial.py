@@ -53,8 +53,8 @@ class BinomialLikelihood:
     Parameters
     ----------
     baseline : Prior
-        Proper prior of a study's level of risk, in log odds; ``normal(0, 10)`` is the documented
-        default.
+        Proper prior of a study's level of risk, in log odds; ``normal(0, 10)`` is that of the
+        command line.
     baseline_of : {"control", "average"}, optional
         Whose log odds that is. Not given: "control" for OR, the field's convention, and "average"
         for RR and RD, which have no other.

@@ -1,5 +1,7 @@
 """Probabilities, I2, absolute risks and averages that follow from a posterior."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import HALF, WIDE, binomial_model, estimates, normal_model
@@ -288,6 +290,15 @@ def test_an_average_ratio_of_binomial_data_is_the_integral_too():
     assert_allclose(bm.natural_mean(post).mean, average_ratio(post.mu), rtol=1e-7)
 
 
+@pytest.mark.parametrize("effect", [bm.Normal(0, 0.5), bm.Flat()], ids=["normal", "flat"])
+def test_an_average_ratio_of_unrelated_effects_is_the_integral_too(effect):
+    model = replace(normal_model(effect, bm.Fixed(0), "OR"), random_effects=bm.UnrelatedEffects())
+    post = bm.fit(model, BCG)
+    assert_allclose(bm.natural_mean(post).mean, average_ratio(post.mu), rtol=1e-7)
+    with pytest.raises(bm.MomentError, match="unrelated"):
+        bm.natural_mean(post, "theta_new")
+
+
 def test_an_average_at_the_border_of_existence_agrees_with_its_closed_integrand():
     """half_normal(1): exp(tau^2/2) and the prior cancel, and the likelihood makes it finite."""
     post = fit(heterogeneity=bm.HalfNormal(1))
@@ -341,3 +352,32 @@ def test_differences_and_bounded_scales_always_have_their_averages():
     post = bm.fit(normal_model(bm.Normal(0, 2), bm.HalfNormal(1), "PLO"), three)
     want = quad(lambda x: expit(x) * float(post.theta_new.pdf(x)), -20, 20, points=[0], limit=300)
     assert_allclose(bm.natural_mean(post, "theta_new").mean, want[0], rtol=1e-7)
+
+
+@pytest.mark.parametrize("baseline", ["0.2", None, [0.1, 0.2], np.array([0.1, 0.2])])
+def test_a_baseline_that_is_no_number_is_refused(post, baseline):
+    with pytest.raises(bm.ModelError, match="is no risk"):
+        post.absolute_risk(baseline)
+
+
+@pytest.mark.parametrize("parameter", ["tau", "theta", "nonsense"])
+def test_absolute_risks_are_of_effects_only(post, parameter):
+    with pytest.raises(bm.ModelError, match=f'"mu" and "theta_new", not for {parameter!r}'):
+        post.absolute_risk(0.2, parameter=parameter)
+
+
+def test_a_number_needed_has_a_level_below_1(post):
+    with pytest.raises(bm.ModelError, match=r"Write 0\.95"):
+        post.absolute_risk(0.2).number_needed(better="lower", level=95)
+
+
+@pytest.mark.parametrize("parameter", ["theta", "nonsense"])
+def test_a_region_of_equivalence_is_of_one_parameter(post, parameter):
+    with pytest.raises(bm.ModelError, match=r"Known: mu, tau, theta_new; for the studies'"):
+        post.equivalence(0.9, 1.1, scale="natural", parameter=parameter)
+
+
+@pytest.mark.parametrize("draws", [0, -4, 2.5, "100"])
+def test_draws_are_a_number_of_draws(post, draws):
+    with pytest.raises(bm.ModelError, match=r"draws = .* Give a whole number from 1 on"):
+        post.to_datatree(draws)

@@ -50,6 +50,12 @@ def test_nuts_options_are_refused_by_exact_engines(engine):
         fit(log_or_model("normal"), load("bcg"), engine=engine, draws=100, rng=1)
 
 
+@pytest.mark.parametrize("tol", [0, -1e-8, float("nan"), float("inf"), "1e-6", None])
+def test_a_tolerance_that_is_no_error_is_refused(tol):
+    with pytest.raises(ModelError, match=r"tol = .* is no accepted error"):
+        fit(log_or_model("normal"), load("bcg"), tol=tol)
+
+
 def test_the_tolerance_is_refused_by_nuts():
     with pytest.raises(ModelError, match="tol is of the exact engines"):
         fit(log_or_model("normal"), load("bcg"), engine="nuts", rng=1, tol=1e-6)

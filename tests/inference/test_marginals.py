@@ -3,8 +3,11 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+import bayesmeta as bm
+from bayesmeta.inference.blend import WithAtom
 from bayesmeta.inference.marginals import Empirical, Mixture, NormalMixture
 from bayesmeta.inference.quadrature import SinhMap, SupportMap
+from bayesmeta.inference.quantiles import shortest_interval
 from bayesmeta.inference.sinc import SincDensity
 
 P = np.array([1e-6, 0.025, 0.3, 0.5, 0.975, 1 - 1e-6])
@@ -119,6 +122,23 @@ def test_the_shortest_interval_of_a_falling_density_begins_at_its_end():
     assert_allclose(high, stats.halfnorm.ppf(0.95, scale=0.5), rtol=1e-4)
 
 
+def test_the_shortest_interval_asks_for_few_quantiles():
+    """Some cost 10 ms each: 17 intervals, and one for each step of the golden section."""
+
+    class Counted:
+        mean, sd, asked = np.asarray(0.9), np.asarray(0.9), 0
+
+        def quantile(self, p):
+            self.asked += np.size(p)
+            return stats.gamma(1.5, scale=0.6).ppf(p)
+
+    counted = Counted()
+    low, high = shortest_interval(counted, 0.9)
+    frozen = stats.gamma(1.5, scale=0.6)
+    assert_allclose(frozen.pdf(low), frozen.pdf(high), rtol=1e-6)
+    assert counted.asked <= 2 * (17 + 34)
+
+
 def test_a_mixture_of_parts():
     parts = (
         NormalMixture(means=np.array([0.0]), sds=np.array([1.0]), weights=np.array([0.4])),
@@ -142,3 +162,43 @@ def test_a_sample():
     assert_allclose(sample.pdf(np.array([1.5])), stats.gamma(2.5).pdf(1.5), rtol=0.1)
     several = Empirical(draws=np.stack([draws, draws + 1]))
     assert_allclose(several.quantile([0.1, 0.9])[1], np.quantile(draws, [0.1, 0.9]) + 1)
+
+
+ONE = NormalMixture(means=np.zeros(1), sds=np.ones(1), weights=np.ones(1))
+KINDS = {
+    "normal": ONE,
+    "sinc": sinc_of(stats.halfnorm(), SupportMap(low=0, high=np.inf, unit=0.4), -3.7, 3.2),
+    "average": WithAtom(atom=0.0, share=0.2, rest=ONE),
+    "sample": Empirical(draws=stats.norm().rvs(100, random_state=1)),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("kind", ["eti", "hdi"])
+@pytest.mark.parametrize("level", [95, 1.0, 0.0, -0.5, np.nan, "0.95"])
+def test_an_interval_of_an_impossible_probability_is_refused(name, kind, level):
+    with pytest.raises(bm.ModelError, match=r"Write 0.95 for a 95% interval"):
+        KINDS[name].interval(level, kind)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_unknown_kind_of_interval_is_refused(name):
+    with pytest.raises(bm.ModelError, match="kind = 'hpd' is not known"):
+        KINDS[name].interval(0.95, "hpd")
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("p", [97.5, -0.1])
+def test_a_quantile_of_what_is_no_probability_is_refused(name, p):
+    with pytest.raises(ValueError, match=r"no probability|in the range \[0, 1\]"):
+        KINDS[name].quantile([0.5, p])
+
+
+@pytest.mark.parametrize("name", ["normal", "sinc"])
+def test_no_number_has_no_probability(name):
+    assert np.isnan(KINDS[name].cdf(np.nan))
+
+
+def test_a_known_value_has_no_density_and_says_so_without_a_warning():
+    known = NormalMixture(means=np.zeros(1), sds=np.zeros(1), weights=np.ones(1))
+    assert np.isnan(known.pdf([0.0, 1.0])).all()

@@ -310,3 +310,19 @@ def test_exact_and_sampled_forms_agree(form, likelihood, table):
     if form is OUTLIERS:
         difference = exact.outlier_probability - sampled.outlier_probability
         assert np.abs(difference).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "told"),
+    [
+        (StudentRandomEffects, ["4"], r"t\('4'\) cannot be used"),
+        (StudentRandomEffects, [0.5], r"t\(0.5\) cannot be used"),
+        (OutlierRandomEffects, ["2"], r"outliers\('2'\) cannot be used"),
+        (OutlierRandomEffects, [-1], r"outliers\(-1\) cannot be used"),
+        (OutlierRandomEffects, [2, "0.1"], "A share of '0.1' outlying studies is impossible"),
+        (OutlierRandomEffects, [2, np.nan], "A share of nan outlying studies is impossible"),
+    ],
+)
+def test_numbers_that_are_none_of_a_form_are_refused(kind, numbers, told):
+    with pytest.raises(ModelError, match=told):
+        kind(*numbers)
