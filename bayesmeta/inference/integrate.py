@@ -77,7 +77,8 @@ class StudyIntegral:
         """Tabulate log g_i where the integrand should matter for the pairs mu, tau (pair,).
 
         Where the studies belong to different data sets, mu and tau are (pair, study), and `allowed`
-        is the error of one table. The usual step of all nodes is halved `halved` times.
+        is the error of one table. A table is exact down to `counted` log units below its top; what
+        it is further down, `error` measures. The usual step of all nodes is halved `halved` times.
 
         Where it should is taken from a normal approximation with room to spare; `Sums.leak` tells
         whether it was enough, and `extend` mends it.
@@ -120,8 +121,12 @@ class StudyIntegral:
         return replace(self, tables=extend(self.bound, self.tables, short))
 
     def refine(self, mu: FloatArray, tau: FloatArray) -> "StudyIntegral":
-        """Give the sums over nodes half as far apart, for the pairs mu, tau (pair,)."""
-        return StudyIntegral.build(self.bound, mu, tau, halved=self.tables.halved + 1)
+        """Give the sums over nodes half as far apart, for the pairs mu, tau (pair,).
+
+        Their tables are exact further down, too.
+        """
+        halved, counted = self.tables.halved + 1, 4 * self.tables.counted
+        return StudyIntegral.build(self.bound, mu, tau, counted=counted, halved=halved)
 
     def moved_from(self, other: "StudyIntegral") -> float:
         """By how much the ends of the tables differ at most, on their own lines."""

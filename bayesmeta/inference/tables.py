@@ -49,7 +49,7 @@ class Tables:
         Largest error of the spline between the nodes, over 1 plus the fall of log g from its top,
         and the largest that was allowed.
     counted : float
-        Of falls to which it was made small; below it is what `errors` says.
+        Fall to which the table was made so exact; further down `errors` say how wrong it is.
     errors, falls : (study, node // 2)
         Error of the spline between every second node and the next such one, and how far log g is
         below its top there.
@@ -280,7 +280,7 @@ def _tabulate(
         log_g = bound.model.likelihood.log_g(bound.data, theta)
         before = error
         taylor, errors, falls, noise = _interpolate(log_g)
-        error = float((errors / (1 + falls))[falls <= counted].max())
+        error = float((errors / (1 + falls))[falls <= counted].max(initial=0.0))
         if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
             # more nodes do not help: log g is rounded (counts of 1e6), at random
             error, errors = noise / len(center), errors + noise
