@@ -97,7 +97,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
             accuracy = Accuracy(error=error, tol=tol, nodes=(plane.n_tau, plane.n_mu))
             return replace(posterior, accuracy=accuracy)
         rough = rest > tol / 2 and rest < 0.5 * of_rest
-        if (rough or (stalled and not halved)) and halved < _MOST_HALVED:
+        if (rough or (stalled and halved < 2)) and halved < _MOST_HALVED:
             # where sums go over into other sums their errors are jumps, which no nodes resolve
             integral, of_rest = integral.refine(*surface.pairs), rest if rough else of_rest
             surface = None
