@@ -70,7 +70,8 @@ def share_of_heterogeneity(bound: BoundModel, tau: Marginal) -> Mapped:
     v = typical_variance(data.S)
 
     def forward(x: FloatArray) -> FloatArray:
-        return (100 * x**2 / (x**2 + v))[:, None]
+        with np.errstate(divide="ignore"):
+            return (100 / (1 + v / x**2))[:, None]  # 100 where tau is infinite
 
     def backward(value: FloatArray) -> FloatArray:
         share = np.clip(value / 100, 0.0, 1.0)

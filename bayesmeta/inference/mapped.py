@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.marginals import Empirical, Marginal
 from bayesmeta.inference.quantiles import (
+    FARTHEST,
     IntervalKind,
     as_points,
     find_interval,
@@ -105,13 +106,17 @@ class Mapped(Shown):
             return as_points(
                 lambda p: self.forward(self.base.quantile(p.reshape(-1)))[:, 0].reshape(p.shape), p
             )
-        ends = self.forward(self.base.quantile(np.array([0.0, 1.0])))
+        outer = self.forward(self.base.quantile(FARTHEST))
+        ends = self.forward(self.base.quantile([0.0, 1.0]))
 
         def cdf_and_pdf(value: FloatArray) -> tuple[FloatArray, FloatArray]:
             flat = value.reshape(-1)
             return self.cdf(flat).reshape(value.shape), self.pdf(flat).reshape(value.shape)
 
-        return solve_about_normal(self, cdf_and_pdf, ends[0].min(), ends[1].max(), p)
+        return solve_about_normal(
+            self, cdf_and_pdf, outer[0].min(), outer[1].max(), p,
+            ends=(ends[0].min(), ends[1].max()),
+        )  # fmt: skip
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (2,)."""

@@ -1,6 +1,6 @@
 """Quantiles and intervals of any marginal, from its cdf."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Literal, Protocol, get_args
 
@@ -12,8 +12,11 @@ from bayesmeta.errors import ModelError
 from bayesmeta.scales import FloatArray
 
 type IntervalKind = Literal["eti", "hdi"]
+type Ends = tuple[FloatArray | float, FloatArray | float]
 
 CLOSE = 1e-6  # see `solve_quantile`
+EVERYWHERE = (-np.inf, np.inf)  # ends of a support without bounds
+FARTHEST = np.array([1e-300, 1 - 2.0**-53])  # probabilities next to 0 and 1
 _GOLDEN = (5**0.5 - 1) / 2
 _ROOT_2PI = float(np.sqrt(2 * np.pi))
 
@@ -43,6 +46,7 @@ def solve_quantile(
     high: FloatArray,
     *,
     start: FloatArray,
+    ends: Ends = EVERYWHERE,
     close: float = CLOSE,
 ) -> FloatArray:
     """Points at which a cdf reaches p, by Newton steps kept inside a shrinking bracket.
@@ -52,9 +56,11 @@ def solve_quantile(
     cdf_and_pdf : callable
         x (..., point) -> cdf and pdf at x, both (..., point).
     p : (..., point)
-        Probabilities; 0 and 1 give the ends of the bracket.
+        Probabilities; 0 and 1 give the ends of the support.
     low, high, start : broadcastable to p
-        Points below and above every quantile, and where to begin.
+        Finite points below and above every quantile between those, and where to begin.
+    ends : pair, broadcastable to p
+        Of the support.
     close : float
         The step from a cdf within `close` of p, relative to the nearer tail, is the last.
 
@@ -87,7 +93,7 @@ def solve_quantile(
             x = move
             if np.all(done | (high - low <= 4e-16 * np.abs(x)) | (p <= 0) | (p >= 1)):
                 break
-    return np.where(p <= 0, low, np.where(p >= 1, high, x))
+    return np.where(p <= 0, ends[0], np.where(p >= 1, ends[1], x))
 
 
 def shortest_interval(marginal: Quantiled, level: float) -> FloatArray:
@@ -174,9 +180,13 @@ def solve_about_normal(
     high: FloatArray,
     p: ArrayLike,
     *,
+    ends: Ends = EVERYWHERE,
     close: float = CLOSE,
 ) -> FloatArray:
-    """Quantiles of a marginal that is about normal: begun at the normal quantiles."""
+    """Quantiles of a marginal that is about normal: begun at the normal quantiles.
+
+    `low`, `high` and `ends` (...) are those of `solve_quantile`.
+    """
     mean, sd = marginal.mean[..., None], marginal.sd[..., None]
     known = np.isfinite(mean) & np.isfinite(sd) & (sd > 0)
     center = np.where(known, mean, 0.5 * (low + high)[..., None])
@@ -185,9 +195,11 @@ def solve_about_normal(
     def solve(p: FloatArray) -> FloatArray:
         p = spread(p, low) if p.ndim == 1 else p
         guess = center + scale * np.where(known, ndtri(np.clip(p, 1e-300, 1 - 1e-16)), 0.0)
+        first, last = (np.asarray(end)[..., None] for end in ends)
         return solve_quantile(
-            cdf_and_pdf, p, low[..., None], high[..., None], start=guess, close=close
-        )
+            cdf_and_pdf, p, low[..., None], high[..., None],
+            start=guess, ends=(first, last), close=close,
+        )  # fmt: skip
 
     return as_points(solve, p)
 
@@ -204,3 +216,9 @@ def as_points(function: Callable[[FloatArray], FloatArray], x: ArrayLike) -> Flo
 def spread(p: FloatArray, like: FloatArray) -> FloatArray:
     """Probabilities for every leading index: (point,) -> (..., point)."""
     return np.broadcast_to(p, (*like.shape, p.shape[-1]))
+
+
+def outermost(ends: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Lowest of the first and highest of the last of pairs (..., 2)."""
+    pairs = np.stack(ends)
+    return pairs[..., 0].min(axis=0), pairs[..., 1].max(axis=0)

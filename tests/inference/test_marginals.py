@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import bayesmeta as bm
-from bayesmeta.inference.blend import WithAtom
+from bayesmeta.inference.blend import Blend, WithAtom
+from bayesmeta.inference.crowded import CrowdedMap
 from bayesmeta.inference.marginals import Empirical, Mixture, NormalMixture
 from bayesmeta.inference.quadrature import SinhMap, SupportMap
 from bayesmeta.inference.quantiles import shortest_interval
@@ -202,3 +203,117 @@ def test_no_number_has_no_probability(name):
 def test_a_known_value_has_no_density_and_says_so_without_a_warning():
     known = NormalMixture(means=np.zeros(1), sds=np.zeros(1), weights=np.ones(1))
     assert np.isnan(known.pdf([0.0, 1.0])).all()
+
+
+def of_effects(measure, effect, heterogeneity, data, likelihood=None, **form):
+    model = bm.Model(
+        measure=measure,
+        likelihood=likelihood or bm.NormalLikelihood(),
+        effect=effect,
+        heterogeneity=heterogeneity,
+        **form,
+    )
+    return bm.fit(model, bm.load(data))
+
+
+WIDE, HALF = bm.Normal(0, 2.82), bm.HalfNormal(0.5)
+BINOMIAL = bm.BinomialLikelihood(bm.Normal(0, 10))
+LINE, ABOVE_0 = (-np.inf, np.inf), (0, np.inf)
+SUPPORTS = {
+    "normal": (("OR", WIDE, HALF, "bcg"), {"mu": LINE, "theta_new": LINE, "tau": ABOVE_0}),
+    "bounded tau": (("OR", WIDE, bm.Uniform(0.1, 0.3), "bcg"), {"mu": LINE, "tau": (0.1, 0.3)}),
+    "common effect": (("OR", WIDE, bm.Fixed(0), "bcg"), {"mu": LINE, "tau": (0, 0)}),
+    "grid": (
+        ("OR", WIDE, HALF, "bcg", BINOMIAL),
+        {"mu": LINE, "theta_new": LINE, "theta": LINE, "tau": ABOVE_0},
+    ),
+    "risk difference": (
+        ("RD", bm.Normal(0, 1), HALF, "bcg", BINOMIAL),
+        {"mu": (-1, 1), "theta_new": (-1, 1), "theta": (-1, 1), "tau": ABOVE_0},
+    ),
+    "bounded effect": (
+        ("OR", bm.Uniform(-2, 0.5), bm.Uniform(0, 2), "bcg", BINOMIAL),
+        {"mu": (-2, 0.5), "theta_new": LINE, "tau": (0, 2)},
+    ),
+    "known effect": (
+        ("OR", bm.Fixed(-0.5), bm.Uniform(0, 2), "bcg", BINOMIAL),
+        {"mu": (-0.5, -0.5), "theta_new": LINE, "theta": LINE, "tau": (0, 2)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SUPPORTS)
+def test_quantiles_at_0_and_1_are_the_ends_of_the_support(name):
+    args, supports = SUPPORTS[name]
+    post = of_effects(*args)
+    for parameter, ends in supports.items():
+        marginal = getattr(post, parameter)
+        found = marginal.quantile([0, 0.5, 1])
+        assert_array_equal(found[..., [0, 2]], np.broadcast_to(ends, (*found.shape[:-1], 2)))
+        assert_array_equal(marginal.quantile(0.0), found[..., 0])
+        assert_allclose(found[..., 1], marginal.quantile(0.5), rtol=1e-9)
+
+
+def test_t_effects_reach_the_ends_of_the_line():
+    post = of_effects("OR", WIDE, HALF, "bcg", random_effects=bm.StudentRandomEffects(4))
+    assert_array_equal(post.theta_new.quantile([0, 1]), LINE)
+    assert_array_equal(post.theta.quantile([0, 1]), [LINE] * len(post.bound.studies))
+    assert_array_equal(post.tau.quantile([0, 1]), ABOVE_0)
+
+
+RISK = bm.Uniform(0.1, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("measure", "baseline", "risk", "difference"),
+    [
+        ("OR", 0.2, (0, 1), (-0.2, 0.8)),
+        ("OR", RISK, (0, 1), (-0.3, 0.9)),
+        ("RR", 0.2, (0, np.inf), (-0.2, np.inf)),
+        ("RR", RISK, (0, np.inf), (-0.3, np.inf)),
+    ],
+)
+def test_ends_of_absolute_risks_are_those_of_the_risks(measure, baseline, risk, difference):
+    found = of_effects(measure, WIDE, HALF, "bcg").absolute_risk(baseline)
+    assert_allclose(found.risk.quantile([0, 1]), risk, rtol=1e-12)
+    assert_allclose(found.difference.quantile([0, 1]), difference, rtol=1e-12)
+
+
+def test_i2_ends_at_0_and_100_percent():
+    assert_array_equal(of_effects("OR", WIDE, HALF, "bcg").i2().quantile([0, 1]), [0, 100])
+
+
+def test_ends_of_an_average_are_the_outermost_and_steps_over_the_atom_stay():
+    tau = of_effects("OR", WIDE, HALF, "bcg").tau
+    assert_array_equal(WithAtom(atom=0.0, share=0.4, rest=tau).quantile([0, 1]), ABOVE_0)
+    assert_array_equal(Blend(parts=[ONE, tau], weights=np.full(2, 0.5)).quantile([0, 1]), LINE)
+    some = Blend(parts=[tau, tau], weights=np.full(2, 0.5))
+    assert_allclose(some.quantile(P), tau.quantile(P), rtol=1e-9)
+    assert_array_equal(some.quantile([0, 1]), ABOVE_0)
+
+
+def test_the_shortest_interval_of_tau_begins_at_0_where_its_density_is_highest():
+    """One study says next to nothing of tau, whose prior is highest at 0."""
+    model = bm.Model(
+        measure="OR", likelihood=bm.NormalLikelihood(), effect=WIDE, heterogeneity=HALF
+    )
+    bcg = bm.load("bcg")
+    post = bm.fit(model, bcg.drop(*bcg.studies[1:]))
+    low, high = post.tau.interval(0.9, "hdi")
+    assert low == 0
+    assert_allclose(post.tau.cdf(high), 0.9, rtol=1e-9)
+
+
+def test_draws_end_at_the_smallest_and_the_largest():
+    draws = stats.norm().rvs(100, random_state=1)
+    assert_array_equal(Empirical(draws=draws).quantile([0, 1]), [draws.min(), draws.max()])
+
+
+def test_crowded_lines_end_where_their_base_does():
+    base = SupportMap(low=-1, high=0.7, unit=1.0)
+    crowded = CrowdedMap(base=base, near=np.array([1e-3]), weight=np.array([0.5]))
+    inner = np.array([-1.0, 0.3])
+    found = crowded.point(np.array([-np.inf, *inner, np.inf]))
+    assert_array_equal(found[[0, -1]], [-1, 0.7])
+    assert_allclose(crowded.line(found[1:-1]), inner, rtol=1e-9)
+    assert_array_equal(crowded.point(np.array([-np.inf, np.inf])), [-1, 0.7])
