@@ -7,7 +7,7 @@ from bayesmeta.inference.mapped import Mapped
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
-from bayesmeta.random_effects import NormalRandomEffects
+from bayesmeta.random_effects import NormalRandomEffects, UnrelatedEffects
 from bayesmeta.scales import FloatArray
 
 
@@ -59,6 +59,11 @@ def share_of_heterogeneity(bound: BoundModel, tau: Marginal) -> Mapped:
         raise ModelError(
             f"I2 has no meaning for the {bound.model.likelihood} likelihood, which has no sampling "
             "variance apart from the effect. Report tau, or use the normal likelihood"
+        )
+    if isinstance(bound.model.random_effects, UnrelatedEffects):
+        raise ModelError(
+            "I2 has no meaning for unrelated effects, which have no tau. Report the effects of the "
+            "studies"
         )
     if not isinstance(bound.model.random_effects, NormalRandomEffects):
         raise ModelError(
