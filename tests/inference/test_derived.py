@@ -216,6 +216,17 @@ def test_quantiles_of_a_risk_ask_the_effect_for_its_own_only_once(post):
     assert base.asked == first
 
 
+@pytest.mark.parametrize("baseline", [0.2, bm.Uniform(0.1, 0.4)])
+def test_the_shortest_interval_of_a_risk_has_the_same_density_at_both_ends(post, baseline):
+    found = post.absolute_risk(baseline)
+    for marginal in (found.risk, found.difference):
+        ends = marginal.interval(0.9, "hdi")
+        assert_allclose(*marginal.pdf(ends), rtol=1e-7)
+        assert_allclose(np.diff(marginal.cdf(ends)), 0.9, rtol=1e-9)
+        equal = marginal.interval(0.9)
+        assert np.diff(ends) < np.diff(equal)
+
+
 def test_a_risk_ratio_that_leaves_the_risks_says_so():
     found = fit(measure="RR").absolute_risk(0.6, parameter="theta_new")
     beyond = fit(measure="RR").theta_new.sf(-np.log(0.6))
