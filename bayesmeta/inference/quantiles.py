@@ -127,10 +127,8 @@ def shortest_interval(marginal: Dense, level: float) -> FloatArray:
     low, high = p[about[..., 0]], p[about[..., 2]]
     balanced, settled = _balance(marginal, level, (low, high), (first, last))
     shorter = np.diff(balanced) <= np.diff(found) * (1 + 1e-12)
-    same = balanced == found
-    moves = same[..., 0] == same[..., 1]  # else an end stands at a point of positive probability
     at_end = (best == 0) | (best == len(p) - 1)
-    if np.all(settled & moves & (shorter[..., 0] | at_end)):
+    if np.all(settled & (shorter[..., 0] | at_end)):
         return np.where(shorter, balanced, found)
     return _search_golden(marginal, level, (low, high), found)
 

@@ -169,6 +169,14 @@ def test_shortest_intervals_are_as_short_as_any_of_a_fine_grid(marginal, level):
     assert np.diff(found) <= np.diff(want) * (1 + 1e-6)
 
 
+def test_equal_densities_about_an_atom_are_not_taken_for_the_shortest():
+    """While the lower end stands at the atom the width only grows, whatever the densities."""
+    rest = NormalMixture(means=np.array([1.2, 4.0]), sds=np.ones(2), weights=np.array([0.6, 0.4]))
+    marginal = WithAtom(atom=0.0, share=0.1, rest=rest)
+    below = 0.9 * rest.cdf(0.0)
+    assert_allclose(marginal.interval(0.86, "hdi"), [0, marginal.quantile(below + 0.86)], atol=1e-6)
+
+
 def test_shortest_intervals_of_many_parameters_are_those_of_each():
     means, sds = (
         np.array([[0.0, 1.0], [0.3, 0.1], [0.0, 0.0]]),
