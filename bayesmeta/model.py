@@ -136,17 +136,30 @@ class Model:
         data = self.likelihood.prepare(studies, measure, self.correction)
         domain = getattr(data, "domain", None)
         return BoundModel(
-            model=self if domain is None else self._cut(*domain),
+            model=self._within(domain),
             measure=measure,
             data=data,
             design=build_design(len(data.studies)),
         )
 
+    def _within(self, domain: tuple[float, float] | None) -> "Model":
+        """Give the model with effects within the bounds of the data's measure, if it has any.
+
+        Random effects and effect prior are cut; a model that says so already stays as it is.
+        """
+        form = self.random_effects
+        if domain is None and isinstance(form, TruncatedRandomEffects):
+            raise ModelError(
+                f"Random effects of the form {form} are of measures with bounds, under the exact "
+                f"likelihoods of their counts, not of {self.measure} under the {self.likelihood} "
+                "likelihood. Write 'normal'"
+            )
+        return self if domain is None else self._cut(*domain)
+
     def _cut(self, low: float, high: float) -> "Model":
-        """Give the model with effects within bounds: random effects and effect prior are cut."""
-        effect = self.effect
+        effect, cut = self.effect, TruncatedRandomEffects(low, high)
         first, last = max(low, effect.support[0]), min(high, effect.support[1])
-        if not isinstance(self.random_effects, NormalRandomEffects):
+        if self.random_effects not in (NormalRandomEffects(), cut):
             raise ModelError(
                 f"{self.measure} lies in ({low:g}, {high:g}), which random effects of the form "
                 f"{self.random_effects} would leave. Use normal ones, which are cut to it"
@@ -164,7 +177,7 @@ class Model:
         elif effect.support != (first, last):
             whole = effect.prior if isinstance(effect, Truncated) else effect
             effect = Truncated(whole, first, last)
-        return replace(self, effect=effect, random_effects=TruncatedRandomEffects(low, high))
+        return replace(self, effect=effect, random_effects=cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -35,6 +35,60 @@ def test_a_model_is_its_text(model):
     assert hash(again) == hash(model)
 
 
+BASELINE = bm.Normal(0, 10)
+
+
+@pytest.mark.parametrize(
+    ("measure", "likelihood", "data"),
+    [
+        ("RD", bm.BinomialLikelihood(BASELINE), "bcg"),
+        ("PR", bm.OneArmLikelihood(), "pritz1997"),
+        ("OR", bm.BinomialLikelihood(BASELINE, baseline_of="average"), "bcg"),
+        ("RR", bm.BinomialLikelihood(BASELINE), "bcg"),
+        ("OR", bm.ConditionalLikelihood(), "bcg"),
+        ("IRR", bm.PoissonLikelihood(BASELINE), "nielweise2008"),
+        ("PLO", bm.OneArmLikelihood(), "pritz1997"),
+        ("ZCOR", bm.CorrelationLikelihood(), "molloy2014"),
+        ("MD", bm.StudentLikelihood(), "normand1999"),
+        ("GEN", bm.StudentLikelihood(df=7.123456789), "eight_schools"),
+        ("RD", bm.NormalLikelihood(), "bcg"),
+    ],
+)
+def test_a_bound_model_is_read_back_from_its_text_and_binds_again(measure, likelihood, data):
+    model = bm.Model(
+        measure=measure,
+        likelihood=likelihood,
+        effect=bm.Normal(0.1, 0.4),
+        heterogeneity=bm.HalfNormal(0.123456789012),
+    )
+    bound = model.bind(bm.load(data)).model
+    again = bm.Model.from_text(**bound.as_text())
+    assert again == bound
+    assert again.bind(bm.load(data)).model == bound
+
+
+@pytest.mark.parametrize(
+    ("measure", "likelihood", "form", "told"),
+    [
+        ("OR", "normal", "normal, cut to (-1, 1)", r"not of OR under the normal likelihood"),
+        ("RD", "binomial", "normal, cut to (0, 1)", r"RD lies in \(-1, 1\)"),
+    ],
+)
+def test_random_effects_cut_to_other_bounds_than_those_of_the_measure_are_refused(
+    measure, likelihood, form, told
+):
+    model = bm.Model.from_text(
+        measure=measure,
+        likelihood=likelihood,
+        baseline="normal(0, 10)" if likelihood == "binomial" else None,
+        effect="normal(0, 1)",
+        heterogeneity="half_normal(0.5)",
+        random_effects=form,
+    )
+    with pytest.raises(ModelError, match=told):
+        model.bind(bm.load("bcg"))
+
+
 def test_a_model_binds_to_any_table():
     model = bm.Model.from_text(
         measure="OR",

@@ -245,13 +245,23 @@ def _odds_difference(b: FloatArray) -> dict[str, Curve]:
     return {"forward": forward, "backward": backward, "slope": slope}
 
 
+def _power(x: FloatArray) -> FloatArray:
+    with np.errstate(over="ignore"):
+        return np.exp(x)[:, None]
+
+
+def _excess(x: FloatArray) -> FloatArray:
+    with np.errstate(over="ignore"):
+        return np.expm1(x)[:, None]
+
+
 def _ratio_risk(b: FloatArray) -> dict[str, Curve]:
     def backward(r: FloatArray) -> FloatArray:
         with np.errstate(divide="ignore"):
             return np.log(np.maximum(r, 0))[:, None] - np.log(b)
 
     return {
-        "forward": lambda x: b * np.exp(np.minimum(x, 700))[:, None],
+        "forward": lambda x: b * _power(x),
         "backward": backward,
         "slope": lambda r: (1 / r)[:, None] + 0 * b,
     }
@@ -263,7 +273,7 @@ def _ratio_difference(b: FloatArray) -> dict[str, Curve]:
             return np.log1p(np.maximum(d[:, None] / b, -1.0))
 
     return {
-        "forward": lambda x: b * np.expm1(np.minimum(x, 700))[:, None],
+        "forward": lambda x: b * _excess(x),
         "backward": backward,
         "slope": lambda d: 1 / (b + d[:, None]),
     }

@@ -60,6 +60,11 @@ class CutMixture:
         """Bounds: this part is asked for its ends only."""
         return as_points(lambda p: np.where(p < 0.5, self.low, self.high), p)
 
+    @property
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """Bounds."""
+        return np.asarray(self.low), np.asarray(self.high)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CutKernels:
@@ -149,6 +154,11 @@ class CutKernels:
     def quantile(self, p: ArrayLike) -> FloatArray:
         """Bounds: this part is asked for its ends only."""
         return as_points(lambda p: np.where(p < 0.5, self.form.low, self.form.high), p)
+
+    @property
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """Bounds."""
+        return np.asarray(self.form.low), np.asarray(self.form.high)
 
 
 def cut_kernels(

@@ -35,7 +35,7 @@ def rebound(u: FloatArray, domain: Domain | None) -> FloatArray:
     out: FloatArray = np.where(
         np.abs(u) < _MIDDLE,
         0.5 * (low + high) + 0.5 * (high - low) * np.tanh(u),
-        low + (high - low) * expit(2 * u),
+        np.minimum(low + (high - low) * expit(2 * u), high),
     )
     return out
 

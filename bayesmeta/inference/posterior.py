@@ -14,6 +14,7 @@ from bayesmeta.inference.marginals import Marginal
 from bayesmeta.inference.probability import (
     Equivalence,
     UnitScale,
+    probability_below_zero,
     probability_between,
     to_analysis,
 )
@@ -184,7 +185,8 @@ class Posterior:
         Returns
         -------
         DataFrame
-            Index `parameter`; columns mean, sd, median, low, high, p_below_zero.
+            Index `parameter`; columns mean, sd, median, low, high, p_below_zero; nan where the
+            model has no such parameter, as tau of unrelated effects.
         """
         rows = {}
         for name, marginal in self.marginals.items():
@@ -195,7 +197,7 @@ class Posterior:
                 "median": float(marginal.quantile(0.5)),
                 "low": float(low),
                 "high": float(high),
-                "p_below_zero": float(marginal.cdf(0.0)) if name != "tau" else 0.0,
+                "p_below_zero": probability_below_zero(marginal),
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
 

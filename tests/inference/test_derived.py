@@ -13,7 +13,8 @@ from scipy.stats import norm
 from tolerances import CLOSED, EXACT
 
 import bayesmeta as bm
-from bayesmeta.inference.absolute_risk import express_number_needed
+from bayesmeta.effects import get_measure
+from bayesmeta.inference.absolute_risk import express_number_needed, find_absolute_risk
 from bayesmeta.inference.heterogeneity_share import typical_variance
 
 BCG = bm.load("bcg")
@@ -193,6 +194,37 @@ def test_the_mean_difference_over_a_baseline_is_a_double_integral(post):
     nodes, weights = np.polynomial.legendre.leggauss(12)
     want = sum(w / 2 * inner(0.25 + 0.15 * x) for x, w in zip(nodes, weights, strict=True))
     assert_allclose(found.mean, want, rtol=EXACT)
+
+
+def test_quantiles_of_a_risk_ask_the_effect_for_its_own_only_once(post):
+    """The moments that the search begins with, and the range, were worked out for each call."""
+
+    class Counted:
+        cdf, sf, pdf = post.mu.cdf, post.mu.sf, post.mu.pdf
+        asked = 0
+
+        def quantile(self, p):
+            self.asked += 1
+            return post.mu.quantile(p)
+
+    base = Counted()
+    found = find_absolute_risk(get_measure("OR"), base, bm.Uniform(0.1, 0.4), "risk").difference
+    found.quantile([0.1, 0.5])
+    first = base.asked
+    found.interval(0.9, "hdi")
+    assert_allclose(found.cdf(found.quantile(0.3)), 0.3, rtol=1e-9)
+    assert base.asked == first
+
+
+@pytest.mark.parametrize("baseline", [0.2, bm.Uniform(0.1, 0.4)])
+def test_the_shortest_interval_of_a_risk_has_the_same_density_at_both_ends(post, baseline):
+    found = post.absolute_risk(baseline)
+    for marginal in (found.risk, found.difference):
+        ends = marginal.interval(0.9, "hdi")
+        assert_allclose(*marginal.pdf(ends), rtol=1e-7)
+        assert_allclose(np.diff(marginal.cdf(ends)), 0.9, rtol=1e-9)
+        equal = marginal.interval(0.9)
+        assert np.diff(ends) < np.diff(equal)
 
 
 def test_a_risk_ratio_that_leaves_the_risks_says_so():
