@@ -283,7 +283,8 @@ def _tabulate(
         error = float((errors / (1 + falls))[falls <= counted].max(initial=0.0))
         if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
             # more nodes do not help: log g is rounded (counts of 1e6), at random
-            error, errors = noise / len(center), errors + noise
+            error = noise / len(center)  # of each study: they add up
+            errors = errors + error
             allowed = max(allowed, error)
         if error <= allowed:
             return Tables(
