@@ -5,7 +5,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Literal, TypedDict, Unpack
 
-from bayesmeta.errors import ModelError
+from bayesmeta.errors import AccuracyError, ModelError, NotExactError
 from bayesmeta.inference.gaussian import fit_gaussian
 from bayesmeta.inference.grid import fit_grid
 from bayesmeta.inference.nuts import Progress, fit_nuts, silent
@@ -51,7 +51,8 @@ def fit(
     studies : StudyTable
         One comparison of one outcome.
     engine : {"exact", "nuts", "gaussian", "grid"}
-        "exact" takes the quadrature that suits: "gaussian" or "grid". "nuts" samples.
+        "exact" takes the quadrature that suits: "gaussian" or "grid", or the other one where that
+        does not meet `tol`. "nuts" samples.
     tol : float
         Accepted numerical error; exact engines only.
     rng : int
@@ -108,8 +109,21 @@ def fit(
             f'{", ".join(given)} cannot be given to engine="{engine}", which draws nothing. '
             'Leave them out, or use engine="nuts"'
         )
-    chosen = supported_engines(model)[0] if engine == "exact" else engine
-    return EXACT[chosen](model.bind(studies), tol=tol)
+    bound = model.bind(studies)
+    if engine != "exact":
+        return EXACT[engine](bound, tol=tol)
+    refusal: AccuracyError | None = None
+    for name in supported_engines(model):
+        try:
+            if name in EXACT:
+                return EXACT[name](bound, tol=tol)
+        except AccuracyError as error:  # the next one has other nodes
+            refusal = refusal or error
+        except NotExactError:  # of these data
+            if refusal is None:
+                raise
+    assert refusal is not None
+    raise refusal
 
 
 def supported_engines(model: Model) -> tuple[EngineName, ...]:
