@@ -9,10 +9,11 @@ import numpy as np
 
 from bayesmeta.design import Design, build_design
 from bayesmeta.effects import Correction, Measure, get_measure
-from bayesmeta.errors import ModelError
+from bayesmeta.errors import ModelError, StudyTableError
 from bayesmeta.likelihoods import LIKELIHOODS, Likelihood, StudyData
 from bayesmeta.priors import Fixed, Flat, Prior, Truncated, Uniform, parse_prior
 from bayesmeta.random_effects import (
+    RANDOM_EFFECTS,
     NormalRandomEffects,
     RandomEffects,
     TruncatedRandomEffects,
@@ -45,7 +46,8 @@ class Model:
     Raises
     ------
     ModelError
-        Unknown measure, or a heterogeneity prior that allows negative values.
+        Unknown measure, a part that is of another kind (such as a text), or a heterogeneity prior
+        that allows negative values.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class Model:
 
     def __post_init__(self) -> None:
         get_measure(self.measure)
+        _require_parts(self)
         if self.heterogeneity.support[0] < 0 and not isinstance(self.heterogeneity, Flat):
             raise ModelError(
                 f"The heterogeneity prior {self.heterogeneity} allows a negative SD. Use "
@@ -124,21 +127,39 @@ class Model:
         ModelError, StudyTableError
             The data do not fit the likelihood or the measure.
         """
+        if not isinstance(studies, StudyTable):
+            raise StudyTableError(
+                f"Studies are given as a {type(studies).__name__}, not as a StudyTable. Read them "
+                "with read_studies(...), or load(NAME) if they are bundled"
+            )
         measure = get_measure(self.measure)
         data = self.likelihood.prepare(studies, measure, self.correction)
         domain = getattr(data, "domain", None)
         return BoundModel(
-            model=self if domain is None else self._cut(*domain),
+            model=self._within(domain),
             measure=measure,
             data=data,
             design=build_design(len(data.studies)),
         )
 
+    def _within(self, domain: tuple[float, float] | None) -> "Model":
+        """Give the model with effects within the bounds of the data's measure, if it has any.
+
+        Random effects and effect prior are cut; a model that says so already stays as it is.
+        """
+        form = self.random_effects
+        if domain is None and isinstance(form, TruncatedRandomEffects):
+            raise ModelError(
+                f"Random effects of the form {form} are of measures with bounds, under the exact "
+                f"likelihoods of their counts, not of {self.measure} under the {self.likelihood} "
+                "likelihood. Write 'normal'"
+            )
+        return self if domain is None else self._cut(*domain)
+
     def _cut(self, low: float, high: float) -> "Model":
-        """Give the model with effects within bounds: random effects and effect prior are cut."""
-        effect = self.effect
+        effect, cut = self.effect, TruncatedRandomEffects(low, high)
         first, last = max(low, effect.support[0]), min(high, effect.support[1])
-        if not isinstance(self.random_effects, NormalRandomEffects):
+        if self.random_effects not in (NormalRandomEffects(), cut):
             raise ModelError(
                 f"{self.measure} lies in ({low:g}, {high:g}), which random effects of the form "
                 f"{self.random_effects} would leave. Use normal ones, which are cut to it"
@@ -148,10 +169,15 @@ class Model:
                 raise ModelError(f"{effect} is outside ({low:g}, {high:g}). Give a value within")
         elif isinstance(effect, Flat):
             effect = Uniform(low, high)
+        elif not first < last:
+            raise ModelError(
+                f"The effect prior {effect} is outside ({low:g}, {high:g}), where {self.measure} "
+                "must lie. Give one that is within"
+            )
         elif effect.support != (first, last):
             whole = effect.prior if isinstance(effect, Truncated) else effect
             effect = Truncated(whole, first, last)
-        return replace(self, effect=effect, random_effects=TruncatedRandomEffects(low, high))
+        return replace(self, effect=effect, random_effects=cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,6 +211,23 @@ class BoundModel:
         data = self.data.take(index)
         design = Design(X=self.design.X[np.asarray(index)], names=self.design.names)
         return BoundModel(model=self.model, measure=self.measure, data=data, design=design)
+
+
+def _require_parts(model: Model) -> None:
+    """Refuse parts of a model that are of another kind than the model needs."""
+    forms: tuple[type[Any], ...] = (TruncatedRandomEffects, *RANDOM_EFFECTS.values())
+    for name, right, example in (
+        ("likelihood", hasattr(model.likelihood, "name"), "NormalLikelihood()"),
+        ("effect", isinstance(model.effect, Prior), "Normal(0, 2.82)"),
+        ("heterogeneity", isinstance(model.heterogeneity, Prior), "HalfNormal(0.5)"),
+        ("random_effects", isinstance(model.random_effects, forms), "StudentRandomEffects(4)"),
+    ):
+        part = getattr(model, name)
+        if not right or isinstance(part, type):
+            raise ModelError(
+                f"{name} = {part!r} cannot be used. Give an object, such as {example}; texts are "
+                "read by Model.from_text"
+            )
 
 
 def read_likelihood(name: str, baseline: str | None = None, **options: str | None) -> Likelihood:

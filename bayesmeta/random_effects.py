@@ -6,7 +6,9 @@ is told stands here. The two share the numbers of the form and nothing else.
 
 import ast
 import math
+import re
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -69,7 +71,7 @@ class TruncatedRandomEffects:
     name: ClassVar[str] = "normal"
 
     def __str__(self) -> str:
-        return f"normal, cut to ({self.low:g}, {self.high:g})"
+        return f"normal, cut to ({_say(self.low)}, {_say(self.high)})"
 
     def pymc_scale(self, tau: "Tensor") -> "Tensor":
         """SD of each true effect before the cut, in the PyMC model in context."""
@@ -119,14 +121,14 @@ class StudentRandomEffects:
     name: ClassVar[str] = "t"
 
     def __post_init__(self) -> None:
-        if not (1 <= self.df < math.inf):
+        if not isinstance(self.df, Real) or not 1 <= self.df < math.inf:
             raise ModelError(
-                f"t({self.df:g}) cannot be used as the form of the random effects. Give degrees of "
+                f"t({self.df!r}) cannot be used as the form of the random effects. Give degrees of "
                 "freedom from 1 on, such as t(4); without an end they are 'normal'"
             )
 
     def __str__(self) -> str:
-        return f"t({self.df:g})"
+        return f"t({_say(self.df)})"
 
     def pymc_scale(self, tau: "Tensor") -> "Tensor":
         """SD of each true effect in the PyMC model in context, given its own mixing variable."""
@@ -170,20 +172,21 @@ class OutlierRandomEffects:
     name: ClassVar[str] = "outliers"
 
     def __post_init__(self) -> None:
-        if not (0 < self.omega < math.inf):
+        if not isinstance(self.omega, Real) or not 0 < self.omega < math.inf:
             raise ModelError(
-                f"outliers({self.omega:g}) cannot be used: omega, the further SD of outlying "
+                f"outliers({self.omega!r}) cannot be used: omega, the further SD of outlying "
                 "effects, must be positive. Write outliers(2) for a log ratio"
             )
-        if self.share is not None and not 0 <= self.share <= 1:
+        number = self.share is None or isinstance(self.share, Real)
+        if not number or not 0 <= (self.share or 0) <= 1:
             raise ModelError(
-                f"A share of {self.share:g} outlying studies is impossible. Give a number from 0 "
+                f"A share of {self.share!r} outlying studies is impossible. Give a number from 0 "
                 "to 1, or leave it out: it then has a Beta(1, 9) prior"
             )
 
     def __str__(self) -> str:
-        share = "" if self.share is None else f", {self.share:g}"
-        return f"outliers({self.omega:g}{share})"
+        share = "" if self.share is None else f", {_say(self.share)}"
+        return f"outliers({_say(self.omega)}{share})"
 
     def outlying(
         self, y: FloatArray, v: FloatArray, mu: FloatArray, tau: FloatArray, share: FloatArray
@@ -264,6 +267,8 @@ RANDOM_EFFECTS: dict[str, type[Any]] = {
         NormalRandomEffects, StudentRandomEffects, OutlierRandomEffects, UnrelatedEffects
     )
 }  # fmt: skip
+_END = r"(-?\d+(?:\.\d+)?(?:e[-+]\d+)?)"
+_CUT = re.compile(rf"normal, cut to \({_END}, {_END}\)")  # as bound models write it
 _EXAMPLES = {"t": "t(4)", "outliers": "outliers(2)"}
 KNOWN_FORMS = ", ".join(_EXAMPLES.get(name, name) for name in RANDOM_EFFECTS)  # as they are written
 
@@ -282,7 +287,11 @@ def parse_random_effects(text: str) -> RandomEffects:
     NormalRandomEffects()
     >>> parse_random_effects("outliers(2, share=0.1)")
     OutlierRandomEffects(omega=2.0, share=0.1)
+    >>> parse_random_effects("normal, cut to (-1, 1)")
+    TruncatedRandomEffects(low=-1.0, high=1.0)
     """
+    if cut := _CUT.fullmatch(text.strip()):
+        return TruncatedRandomEffects(*map(float, cut.groups()))
     unknown = ModelError(f"Unknown form of random effects {text!r}. Known: {KNOWN_FORMS}")
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -304,6 +313,11 @@ def parse_random_effects(text: str) -> RandomEffects:
         **{str(name): _number(value, text) for name, value in zip(given, values, strict=True)}
     )
     return form
+
+
+def _say(number: float) -> str:
+    """Write a number with all of its digits; a whole one has no decimal point."""
+    return str(number).removesuffix(".0")
 
 
 def _number(node: ast.expr, text: str) -> float:

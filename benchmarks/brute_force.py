@@ -23,7 +23,7 @@ from benchmarks.study_sums import Posterior
 from benchmarks.study_tables import tabulate
 
 _DEEP = 26.0  # log units below the peak at which tau is cut
-_ALLOWED = 3e-10  # last Legendre coefficients, as a share of the whole
+_ALLOWED = 3e-12  # last Legendre coefficients, as a share of the whole
 _TINY = 1e-14  # share of the whole that a panel of mu may have to be left out
 _MOST = 400  # panels of tau
 

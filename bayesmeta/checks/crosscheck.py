@@ -1,13 +1,13 @@
 """The cross-check: published, frequentist, exact and NUTS, side by side, with a verdict."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
 
-from bayesmeta.checks.agreement import LIMIT, Agreement, compare_posteriors
+from bayesmeta.checks.agreement import compare_posteriors
 from bayesmeta.checks.rows import (
     Row,
     extremes,
@@ -18,6 +18,7 @@ from bayesmeta.checks.rows import (
     rows_frame,
     tidy_frame,
 )
+from bayesmeta.checks.verdicts import CheckedModel, Verdict, judge
 from bayesmeta.effects import Correction, Effects, Measure, compute_effects, get_measure
 from bayesmeta.errors import AccuracyError, ModelError, NotExactError, SamplingError
 from bayesmeta.frequentist import (
@@ -31,7 +32,7 @@ from bayesmeta.frequentist import (
 from bayesmeta.frequentist.software import METHODS_OF, Software, name_methods
 from bayesmeta.inference.fit import Engine, NutsOptions, fit
 from bayesmeta.inference.nuts import Progress, silent
-from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
+from bayesmeta.inference.posterior import Posterior
 from bayesmeta.inference.sampler import SamplerName
 from bayesmeta.model import Model
 from bayesmeta.once import Taken, once
@@ -39,50 +40,6 @@ from bayesmeta.published.row import PublishedRow
 from bayesmeta.studies import StudyTable
 
 type Direction = Literal["higher", "lower"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What one check found.
-
-    Attributes
-    ----------
-    subject : str
-        What was checked, such as "NUTS (normal)".
-    ok : bool
-        Whether it passed.
-    text : str
-        The finding, as a sentence.
-    """
-
-    subject: str
-    ok: bool
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CheckedModel:
-    """One model fitted by two roads.
-
-    Attributes
-    ----------
-    name : str
-        The likelihood's name, numbered where several models have the same.
-    model : Model
-    exact, nuts : Posterior or None
-        None where the road was not asked for, or could not be taken.
-    agreement : Agreement or None
-        Of the two, where both are there.
-    failures : dict
-        Road ("exact", "nuts") to the reason why it could not be taken.
-    """
-
-    name: str
-    model: Model
-    exact: Posterior | None
-    nuts: Posterior | None
-    agreement: Agreement | None
-    failures: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -445,33 +402,3 @@ def _checked(
         agreement=compare_posteriors(found["exact"], found["nuts"]) if len(found) == 2 else None,
         failures={road: reason for road, reason in roads.items() if isinstance(reason, str)},
     )
-
-
-def judge(one: CheckedModel) -> Iterator[Verdict]:
-    """Judge the roads that were taken, and those that could not be."""
-    exact, nuts = f"exact ({one.name})", f"NUTS ({one.name})"
-    for road, reason in one.failures.items():
-        yield Verdict(subject=exact if road == "exact" else nuts, ok=False, text=reason)
-    if one.exact is not None and isinstance(one.exact.accuracy, Accuracy):
-        accuracy = one.exact.accuracy
-        text = f"numerical error {accuracy.error:.0e}, tolerance {accuracy.tol:.0e}"
-        yield Verdict(subject=exact, ok=accuracy.ok, text=text)
-    if one.nuts is not None and isinstance(one.nuts.accuracy, Diagnostics):
-        failures = one.nuts.accuracy.failures
-        text = "; ".join(failures) if failures else "diagnostics passed"
-        yield Verdict(subject=nuts, ok=not failures, text=text)
-    if one.agreement is not None:
-        yield _judge_agreement(one.agreement, nuts)
-
-
-def _judge_agreement(agreement: Agreement, subject: str) -> Verdict:
-    worst = agreement.largest
-    statistic = "SD" if worst.statistic == "sd" else worst.statistic
-    away, where = (
-        f"{abs(worst.z):.1f} Monte Carlo standard errors",
-        f"{statistic} of {worst.parameter}",
-    )
-    if agreement.ok:
-        return Verdict(subject=subject, ok=True, text=f"at most {away} from exact ({where})")
-    text = f"disagrees with exact by {away} ({where}); the limit is {LIMIT:g}"
-    return Verdict(subject=subject, ok=False, text=text)

@@ -3,7 +3,8 @@
 import warnings
 from dataclasses import replace
 
-from bayesmeta.checks.crosscheck import CheckedModel, CrossCheck, Direction, judge
+from bayesmeta.checks.crosscheck import CrossCheck, Direction
+from bayesmeta.checks.verdicts import CheckedModel, judge
 from bayesmeta.effects import get_measure
 from bayesmeta.errors import AccuracyError, BayesmetaWarning, PublishedRowError
 from bayesmeta.frequentist import METHODS, Reference

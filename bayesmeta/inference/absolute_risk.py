@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -99,7 +100,10 @@ class AbsoluteRisk:
         >>> print(risk.number_needed(better="lower"))
         NNTB 96.9 (NNTB 166.3 to NNTB 74.5)
         """
-        median, *ends = self.difference.quantile([0.5, (1 - level) / 2, (1 + level) / 2]).tolist()
+        median, ends = (
+            float(self.difference.quantile(0.5)),
+            self.difference.interval(level).tolist(),
+        )
         return express_number_needed(median, *ends, better=better, level=level)
 
 
@@ -184,7 +188,7 @@ def _baseline_nodes(
     if baseline_on not in ("risk", "logit"):
         raise ModelError(f'baseline_on = {baseline_on!r} is neither "risk" nor "logit"')
     if not isinstance(baseline, Prior):
-        if not 0 < baseline < 1:
+        if not isinstance(baseline, Real) or not 0 < baseline < 1:
             raise ModelError(
                 f"baseline = {baseline!r} is no risk. Give a number between 0 and 1, such as 0.3 "
                 "for 30%, or a distribution"
@@ -241,13 +245,23 @@ def _odds_difference(b: FloatArray) -> dict[str, Curve]:
     return {"forward": forward, "backward": backward, "slope": slope}
 
 
+def _power(x: FloatArray) -> FloatArray:
+    with np.errstate(over="ignore"):
+        return np.exp(x)[:, None]
+
+
+def _excess(x: FloatArray) -> FloatArray:
+    with np.errstate(over="ignore"):
+        return np.expm1(x)[:, None]
+
+
 def _ratio_risk(b: FloatArray) -> dict[str, Curve]:
     def backward(r: FloatArray) -> FloatArray:
         with np.errstate(divide="ignore"):
             return np.log(np.maximum(r, 0))[:, None] - np.log(b)
 
     return {
-        "forward": lambda x: b * np.exp(np.minimum(x, 700))[:, None],
+        "forward": lambda x: b * _power(x),
         "backward": backward,
         "slope": lambda r: (1 / r)[:, None] + 0 * b,
     }
@@ -259,7 +273,7 @@ def _ratio_difference(b: FloatArray) -> dict[str, Curve]:
             return np.log1p(np.maximum(d[:, None] / b, -1.0))
 
     return {
-        "forward": lambda x: b * np.expm1(np.minimum(x, 700))[:, None],
+        "forward": lambda x: b * _excess(x),
         "backward": backward,
         "slope": lambda d: 1 / (b + d[:, None]),
     }

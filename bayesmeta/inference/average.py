@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -58,7 +59,14 @@ class ModelAverage:
         """Bayes factor for an effect, or for heterogeneity, averaged over the other choice.
 
         It is the posterior odds of the two models that have it, over their prior odds.
+
+        Raises
+        ------
+        ModelError
+            `what` is neither.
         """
+        if what not in _WITH:
+            raise ModelError(f'what = {what!r} is neither "effect" nor "heterogeneity"')
         included = _WITH[what]
         left = tuple(name for name in NAMES if name not in included)
         odds = self._log_mass(included) - self._log_mass(left)
@@ -182,10 +190,12 @@ def _log_weight(prior: float, posterior: Posterior) -> float:
 def _read_prior(prior: Mapping[str, float] | None) -> dict[str, float]:
     if prior is None:
         return dict.fromkeys(NAMES, 0.25)
-    numbers = [prior.get(name, math.nan) for name in NAMES]
-    if set(prior) != set(NAMES) or not all(p > 0 for p in numbers) or abs(sum(numbers) - 1) > 1e-9:
+    right = isinstance(prior, Mapping) and set(prior) == set(NAMES)
+    numbers = [prior[name] for name in NAMES] if right else []
+    right = right and all(isinstance(p, Real) and p > 0 for p in numbers)
+    if not right or abs(sum(numbers) - 1) > 1e-9:
         raise ModelError(
-            f"The prior probabilities of the models cannot be {dict(prior)}. Give a positive "
+            f"The prior probabilities of the models cannot be {prior}. Give a positive "
             f"number for each of {', '.join(NAMES)}, summing to 1"
         )
     return dict(zip(NAMES, numbers, strict=True))

@@ -8,9 +8,12 @@ from numpy.typing import ArrayLike
 
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.inference.quantiles import (
+    FARTHEST,
     IntervalKind,
     as_points,
     find_interval,
+    outermost,
+    require_probabilities,
     solve_about_normal,
 )
 from bayesmeta.inference.shown import Shown
@@ -60,13 +63,13 @@ class Blend(Shown):
 
     def quantile(self, p: ArrayLike) -> FloatArray:
         """Value with probability p below it."""
-        ends = np.array([part.quantile([0.0, 1.0]) for part in self.parts])
+        low, high = outermost([part.quantile(FARTHEST) for part in self.parts])
+        ends = outermost([part.quantile([0.0, 1.0]) for part in self.parts])
 
         def cdf_and_pdf(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             return self.cdf(x), self.pdf(x)
 
-        low, high = ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)
-        return solve_about_normal(self, cdf_and_pdf, low, high, p)
+        return solve_about_normal(self, cdf_and_pdf, low, high, p, ends=ends)
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (2,)."""
@@ -118,6 +121,7 @@ class WithAtom(Shown):
         below = (1 - self.share) * self.rest.cdf(self.atom)
 
         def find(p: FloatArray) -> FloatArray:
+            require_probabilities(p)
             inside = ((p > below) | (below <= 0)) & (p <= below + self.share)
             moved = np.where(p > below, p - self.share, p) / (1 - self.share)
             x = self.rest.quantile(np.clip(np.where(inside, 0.5, moved), 0.0, 1.0).reshape(-1))

@@ -41,7 +41,8 @@ def find_cut(
     look = coarse | narrow[pair, study]
     pair, study, m, t = pair[look], study[look], m[look], t[look]
     peak, width = find_peak(tables, m, t, study)
-    cut = np.minimum(peak - low, high - peak) < _CUT * width
+    nearer, other = np.minimum(peak - low, high - peak), np.maximum(peak - low, high - peak)
+    cut = (nearer < _CUT * width) & (other > _REACH * width)
     return pair[cut], study[cut]
 
 
@@ -60,9 +61,9 @@ def sum_cut(
     for begin in range(0, len(mu), _CHUNK):  # a chunk of pairs, to bound the memory
         part = slice(begin, begin + _CHUNK)
         m, t, i = mu[part], tau[part], study[part]
-        upper = high - m < m - low
-        bound = np.where(upper, high, low)
         peak, width = find_peak(tables, m, t, i)
+        upper = high - peak < peak - low  # mu may be nearer to the other bound
+        bound = np.where(upper, high, low)
         far = np.abs(peak - bound) + _REACH * width
         away = far[:, None] * np.exp(v)
         theta = bound[:, None] + np.where(upper, -1.0, 1.0)[:, None] * away

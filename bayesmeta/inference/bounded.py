@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from bayesmeta.inference.marginals import NormalMixture
-from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.quantiles import as_points
 from bayesmeta.inference.rough import take_rows
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.surface import Surface
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
@@ -59,6 +59,11 @@ class CutMixture:
     def quantile(self, p: ArrayLike) -> FloatArray:
         """Bounds: this part is asked for its ends only."""
         return as_points(lambda p: np.where(p < 0.5, self.low, self.high), p)
+
+    @property
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """Bounds."""
+        return np.asarray(self.low), np.asarray(self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,6 +154,11 @@ class CutKernels:
     def quantile(self, p: ArrayLike) -> FloatArray:
         """Bounds: this part is asked for its ends only."""
         return as_points(lambda p: np.where(p < 0.5, self.form.low, self.form.high), p)
+
+    @property
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """Bounds."""
+        return np.asarray(self.form.low), np.asarray(self.form.high)
 
 
 def cut_kernels(

@@ -54,7 +54,12 @@ class CrowdedMap:
 
     def point(self, x: FloatArray) -> FloatArray:
         """From the line to the parameter."""
-        return self._solve(np.asarray(x, dtype=float))[1]
+        x = np.asarray(x, dtype=float)
+        at_end = np.isinf(x)
+        if at_end.all():
+            return self.base.point(x)
+        inner = self._solve(np.where(at_end, 0.0, x))[1]
+        return np.where(at_end, self.base.point(x), inner) if at_end.any() else inner
 
     def log_slope(self, x: FloatArray) -> FloatArray:
         """Logarithm of the derivative of `point`."""

@@ -9,7 +9,7 @@ Gauss-Hermite.
 import numpy as np
 
 from bayesmeta.inference.peaks import RESOLVED
-from bayesmeta.inference.sums import CHUNK, Logs, Rule
+from bayesmeta.inference.sums import CHUNK, TINY, Logs, Rule
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables
 from bayesmeta.scales import FloatArray
 
@@ -20,7 +20,7 @@ def find_far(tables: Tables, mu: FloatArray, tau: FloatArray) -> BoolArray:
     """Tell which sums (pair, study) have a second peak that every second own node misses."""
     study = np.arange(len(tables.center))
     away = np.abs(mu[:, None] - tables.center)
-    out: BoolArray = (away > 8 * tau[:, None]) & (tau[:, None] > 0.05 * tables.scale)
+    out: BoolArray = (away > 8 * tau[:, None]) & (tau[:, None] > TINY * tables.scale)
     pair, i = np.nonzero(out)
     coarse = 2 * tables.spacing_at(mu[pair], study[i]) > RESOLVED * tau[pair]
     order = -tables.slopes(mu[pair], study[i])[0] * (mu[pair] - tables.center[i])

@@ -1,9 +1,11 @@
 """Fit a model to studies by the engine that suits, or by the one that is named."""
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Literal, TypedDict, Unpack
 
-from bayesmeta.errors import ModelError
+from bayesmeta.errors import AccuracyError, ModelError, NotExactError
 from bayesmeta.inference.gaussian import fit_gaussian
 from bayesmeta.inference.grid import fit_grid
 from bayesmeta.inference.nuts import Progress, fit_nuts, silent
@@ -49,7 +51,8 @@ def fit(
     studies : StudyTable
         One comparison of one outcome.
     engine : {"exact", "nuts", "gaussian", "grid"}
-        "exact" takes the quadrature that suits: "gaussian" or "grid". "nuts" samples.
+        "exact" takes the quadrature that suits: "gaussian" or "grid", or the other one where that
+        does not meet `tol`. "nuts" samples.
     tol : float
         Accepted numerical error; exact engines only.
     rng : int
@@ -67,7 +70,8 @@ def fit(
     Raises
     ------
     ModelError
-        Unknown engine, options of another engine, no seed, or a model that does not fit the data.
+        Unknown engine, options of another engine, no seed, a `tol` that is no error, or a model
+        that does not fit the data.
     StudyTableError
         The studies do not have what the likelihood needs.
     ImproperPosteriorError
@@ -88,6 +92,8 @@ def fit(
     >>> posterior.engine, round(float(posterior.mu.mean), 4)
     ('gaussian', -0.7389)
     """
+    if not isinstance(tol, Real) or not 0 < tol < math.inf:
+        raise ModelError(f"tol = {tol!r} is no accepted error. Give a small number, such as 1e-6")
     if engine == "nuts":
         if rng is None:
             raise ModelError('engine="nuts" needs a seed, for draws that can be had again: rng=1')
@@ -103,8 +109,21 @@ def fit(
             f'{", ".join(given)} cannot be given to engine="{engine}", which draws nothing. '
             'Leave them out, or use engine="nuts"'
         )
-    chosen = supported_engines(model)[0] if engine == "exact" else engine
-    return EXACT[chosen](model.bind(studies), tol=tol)
+    bound = model.bind(studies)
+    if engine != "exact":
+        return EXACT[engine](bound, tol=tol)
+    refusal: AccuracyError | None = None
+    for name in supported_engines(model):
+        try:
+            if name in EXACT:
+                return EXACT[name](bound, tol=tol)
+        except AccuracyError as error:  # the next one has other nodes
+            refusal = refusal or error
+        except NotExactError:  # of these data
+            if refusal is None:
+                raise
+    assert refusal is not None
+    raise refusal
 
 
 def supported_engines(model: Model) -> tuple[EngineName, ...]:

@@ -14,18 +14,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmeta.inference.bounds import rebound, unbound
 from bayesmeta.inference.crowded import CrowdedMap
 from bayesmeta.inference.sums import UNDERFLOW
-from bayesmeta.inference.table_map import NEAR, rebound, unbound
+from bayesmeta.inference.table_map import NEAR
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables
 from bayesmeta.scales import FloatArray
 
 _RESOLVED = 0.6  # step in widths of the integrand's peak
-_DELTA = 0.25  # step of the logarithm of the distance to the break point
+_DELTA = 0.2  # step of the logarithm of the distance to the break point
 _REACH = 10.0  # SDs of N(mu, tau^2) that are summed over on each side
 _DROP = 40.0  # log units below its peak at which an integrand is left out
 _PAIRS = 16  # of one tau, from which their sums are a matrix product
 _MOST = 3000  # nodes of one tau
+_NARROW = 2.0  # standard errors of a rough study, up to which tau takes these nodes near the point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -151,7 +153,7 @@ def _plan(
             )  # fmt: skip
             continue
         close = pairs[np.abs(mu[pairs] - tables.lines.at) < _REACH * t]
-        narrow = rough[t < 0.8 * tables.scale[rough]]
+        narrow = rough[t < _NARROW * tables.scale[rough]]
         if len(close) and len(narrow):
             ends_of = mu[close].min() - _REACH * t, mu[close].max() + _REACH * t
             bounds = np.clip(ends_of, *_bounds(tables))

@@ -26,12 +26,7 @@ from bayesmeta.inference.kernels import (
     spacing,
 )
 from bayesmeta.inference.marginals import Marginal, Mixture, NormalMixture, StudentMixture
-from bayesmeta.inference.plane import (
-    Plane,
-    Surface,
-    evaluate_plane,
-    first_plane,
-)
+from bayesmeta.inference.plane import Plane, first_plane
 from bayesmeta.inference.posterior import Accuracy, Posterior
 from bayesmeta.inference.propriety import TailOrder, find_tail_order, moment_note
 from bayesmeta.inference.quadrature import nyquist
@@ -40,6 +35,7 @@ from bayesmeta.inference.rough import take_rows
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.study_effects import StudyEffects
+from bayesmeta.inference.surface import Surface, evaluate_plane
 from bayesmeta.inference.tables import IndexArray
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel
@@ -101,7 +97,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
             accuracy = Accuracy(error=error, tol=tol, nodes=(plane.n_tau, plane.n_mu))
             return replace(posterior, accuracy=accuracy)
         rough = rest > tol / 2 and rest < 0.5 * of_rest
-        if (rough or (stalled and not halved)) and halved < _MOST_HALVED:
+        if (rough or (stalled and halved < 2)) and halved < _MOST_HALVED:
             # where sums go over into other sums their errors are jumps, which no nodes resolve
             integral, of_rest = integral.refine(*surface.pairs), rest if rough else of_rest
             surface = None
@@ -112,7 +108,7 @@ def fit_grid(bound: BoundModel, *, tol: float = 1e-8) -> Posterior:
         foreseen = foresee_nodes(plane, in_tau, in_mu, wanted=wanted)
         if stalled == _MOST_STALLED or foreseen > most_nodes or rest > tol:
             break
-        plane = refine(plane, in_tau, in_mu, wanted=wanted, least=2.0 if stalled else 1.25)
+        plane = refine(plane, bound, in_tau, in_mu, wanted=wanted, least=2.0 if stalled else 1.25)
     reasons = {
         "a prior or likelihood may have a kink or a very long tail": max(in_tau, in_mu),
         "the tails beyond the nodes are too heavy": cut,

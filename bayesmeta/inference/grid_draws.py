@@ -7,12 +7,13 @@ import numpy as np
 
 from bayesmeta.inference.crowded import CrowdedMap
 from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_peak
-from bayesmeta.inference.plane import Plane, Surface
+from bayesmeta.inference.plane import Plane
 from bayesmeta.inference.posterior import Draws
 from bayesmeta.inference.quadrature import SinhMap
 from bayesmeta.inference.rough import move_rows
 from bayesmeta.inference.spread import Mixed
 from bayesmeta.inference.sums import CHUNK
+from bayesmeta.inference.surface import Surface
 from bayesmeta.inference.tables import IndexArray, Tables
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import TruncatedRandomEffects

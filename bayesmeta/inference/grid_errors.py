@@ -3,11 +3,12 @@
 import numpy as np
 
 from bayesmeta.inference.bounded import cut_moments
-from bayesmeta.inference.plane import Plane, Surface
+from bayesmeta.inference.plane import Plane
 from bayesmeta.inference.posterior import Posterior
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import cut_off
 from bayesmeta.inference.sinc import SincDensity
+from bayesmeta.inference.surface import Surface
 from bayesmeta.inference.tables import IndexArray
 from bayesmeta.inference.unseen import (
     beyond_lines,

@@ -7,7 +7,7 @@ from bayesmeta.inference.mapped import Mapped
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
-from bayesmeta.random_effects import NormalRandomEffects
+from bayesmeta.random_effects import NormalRandomEffects, UnrelatedEffects
 from bayesmeta.scales import FloatArray
 
 
@@ -60,6 +60,11 @@ def share_of_heterogeneity(bound: BoundModel, tau: Marginal) -> Mapped:
             f"I2 has no meaning for the {bound.model.likelihood} likelihood, which has no sampling "
             "variance apart from the effect. Report tau, or use the normal likelihood"
         )
+    if isinstance(bound.model.random_effects, UnrelatedEffects):
+        raise ModelError(
+            "I2 has no meaning for unrelated effects, which have no tau. Report the effects of the "
+            "studies"
+        )
     if not isinstance(bound.model.random_effects, NormalRandomEffects):
         raise ModelError(
             f"I2 has no meaning for {bound.model.random_effects} random effects, whose tau is not "
@@ -70,7 +75,8 @@ def share_of_heterogeneity(bound: BoundModel, tau: Marginal) -> Mapped:
     v = typical_variance(data.S)
 
     def forward(x: FloatArray) -> FloatArray:
-        return (100 * x**2 / (x**2 + v))[:, None]
+        with np.errstate(divide="ignore"):
+            return (100 / (1 + v / x**2))[:, None]  # 100 where tau is infinite
 
     def backward(value: FloatArray) -> FloatArray:
         share = np.clip(value / 100, 0.0, 1.0)

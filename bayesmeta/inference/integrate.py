@@ -22,22 +22,16 @@ from functools import partial
 import numpy as np
 
 from bayesmeta.errors import AccuracyError
-from bayesmeta.inference.bound_sums import find_cut, sum_cut
-from bayesmeta.inference.far_peaks import find_far, sum_far
-from bayesmeta.inference.graded_nodes import sum_graded
-from bayesmeta.inference.peaks import RESOLVED, find_coarseness, find_own_coarseness
-from bayesmeta.inference.shared_nodes import share_nodes, sum_shared
+from bayesmeta.inference.filling import Filling
+from bayesmeta.inference.peaks import RESOLVED, find_own_coarseness
 from bayesmeta.inference.sums import (
-    FINE_RULE,
-    FINEST_RULE,
     RULE,
     SMALL_RULE,
+    TINY,
     Logs,
     sum_about_mu,
     sum_about_peak,
     sum_all_nodes,
-    sum_nodes,
-    sum_quadratic,
 )
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables, extend, tabulate
 from bayesmeta.model import BoundModel
@@ -45,7 +39,6 @@ from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray
 
 _REACH = 7.5  # widths of the integrand kept on each side of its peak: exp(-7.5^2 / 2) = 6e-13
-_COUNTED, _MOST_LEAK = 1e-18, 1e3  # leaks worth a closer look; and where all lies beyond
 _MISFIT = 60.0  # see `StudyIntegral.build`
 
 
@@ -78,12 +71,14 @@ class StudyIntegral:
         tau: FloatArray,
         *,
         allowed: float | None = None,
+        counted: float = np.inf,
         halved: int = 0,
     ) -> "StudyIntegral":
         """Tabulate log g_i where the integrand should matter for the pairs mu, tau (pair,).
 
         Where the studies belong to different data sets, mu and tau are (pair, study), and `allowed`
-        is the error of one table. The usual step of all nodes is halved `halved` times.
+        is the error of one table. A table is exact down to `counted` log units below its top; what
+        it is further down, `error` measures. The usual step of all nodes is halved `halved` times.
 
         Where it should is taken from a normal approximation with room to spare; `Sums.leak` tells
         whether it was enough, and `extend` mends it.
@@ -116,15 +111,22 @@ class StudyIntegral:
             spread = np.where(vanishing, 1.3 * width, tau)
             furthest = (side * peak + reach * spread).max(axis=0)
             ends.append(center + side * (np.maximum(furthest, 0.0) + 0.5 * scale))
-        return cls(bound=bound, tables=tabulate(bound, *ends, allowed=allowed, halved=halved))
+        return cls(
+            bound=bound,
+            tables=tabulate(bound, *ends, allowed=allowed, counted=counted, halved=halved),
+        )
 
     def extend(self, short: BoolArray) -> "StudyIntegral":
         """Give longer tables for the studies and sides (study, 2) that are `short`."""
         return replace(self, tables=extend(self.bound, self.tables, short))
 
     def refine(self, mu: FloatArray, tau: FloatArray) -> "StudyIntegral":
-        """Give the sums over nodes half as far apart, for the pairs mu, tau (pair,)."""
-        return StudyIntegral.build(self.bound, mu, tau, halved=self.tables.halved + 1)
+        """Give the sums over nodes half as far apart, for the pairs mu, tau (pair,).
+
+        Their tables are exact further down, too.
+        """
+        halved, counted = self.tables.halved + 1, 4 * self.tables.counted
+        return StudyIntegral.build(self.bound, mu, tau, counted=counted, halved=halved)
 
     def moved_from(self, other: "StudyIntegral") -> float:
         """By how much the ends of the tables differ at most, on their own lines."""
@@ -155,78 +157,22 @@ class StudyIntegral:
 
     def sum(self, mu: FloatArray, tau: FloatArray, *, check: bool = False) -> Sums:
         """Log L_i at pairs mu, tau (pair,); with `check`, by finer rules throughout."""
-        tables = self.tables
-        halved = tables.halved
-        log_l = np.full((len(mu), len(tables.center)), np.nan)
-        leak = np.zeros((*log_l.shape, 2))
-        done = np.zeros(log_l.shape, dtype=bool)
+        sums = Filling.of(self.tables, mu, tau, check=check)
+        likelihood, data = self.bound.model.likelihood, self.bound.data
         direct = self._needs_no_table(tau)
         if direct.any():
-            theta = np.broadcast_to(mu[direct], (len(tables.center), int(direct.sum())))
-            log_l[direct] = self.bound.model.likelihood.log_g(self.bound.data, theta).T
-            done[direct] = True
-        counts = hasattr(self.bound.data, "events_treated")
-        if self.bends_slowly and not halved and not (check and counts):
-            nodes = share_nodes(
-                tables, mu, tau, lopsided=self._lopsided, counts=counts, check=check
-            )
-            done |= sum_shared(tables, mu, nodes, log_l, leak)
-        if not (check or halved):
-            sum_quadratic(tables, mu, tau, log_l, leak, done)
-        done |= sum_graded(tables, mu, tau, log_l, leak, halved=halved, check=check)
-        if getattr(self.bound.model.likelihood, "falls_as_a_power", False):
-            far = find_far(tables, mu, tau)
-            pair, study = _find(far)
-            if len(pair):
-                rule, stride = (FINE_RULE, 1) if check else (RULE, 2)
-                log_l[pair, study], leak[pair, study] = sum_far(
-                    tables, mu[pair], tau[pair], study, rule=rule, stride=stride
-                )
-            done |= far
-        left = np.flatnonzero(~done.all(axis=1))
-        narrow, finer = np.zeros(log_l.shape, dtype=bool), np.zeros(log_l.shape, dtype=bool)
-        if len(left):
-            coarseness = find_coarseness(tables, mu[left], tau[left])
-            narrow[left] = (2 * coarseness > RESOLVED) & ~done[left]
-            finer[left] = narrow[left] & (coarseness <= RESOLVED)
-        cut: tuple[IndexArray, ...] = _find(np.zeros((0, 0), dtype=bool))
-        if getattr(self.bound.data, "last_ends", None) is not None:  # tables reach both bounds
-            cut = find_cut(tables, mu, tau, narrow, done)
-        if len(cut[0]):
-            log_l[cut], leak[cut] = sum_cut(
-                tables, mu[cut[0]], tau[cut[0]], cut[1], fine=check + halved
-            )
-            done[cut] = True
-            narrow, finer = narrow & ~done, finer & ~done
-        wide = left[~(narrow | done)[left].all(axis=1)]
-        if len(wide):
-            stride = 1 if check else 2
-            by_nodes = sum_nodes(tables, mu[wide], tau[wide], stride=stride)
-            pair, study = _find(~done[wide])
-            for out, found in zip((log_l, leak), by_nodes, strict=True):
-                out[wide[pair], study] = found[pair, study]
-        lost = ~narrow & ~np.isfinite(log_l)  # underflow: far from everything
-        about = narrow & ~finer
-        tiny = tau[:, None] < 0.05 * tables.scale
-        fine = check or halved > 0
-        by_rule = sum_about_peak if fine else sum_about_mu
-        few, many = (FINE_RULE, FINE_RULE) if fine else (SMALL_RULE, RULE)
-        if check and halved:
-            few, many = FINEST_RULE, FINEST_RULE
-        for where, summed in (
-            (finer | lost, sum_all_nodes),
-            (about & ~tiny, partial(sum_about_peak, rule=many)),
-            (about & tiny, partial(by_rule, rule=few)),
-        ):
-            pair, study = _find(where)
-            if len(pair):
-                log_l[pair, study], leak[pair, study] = summed(tables, mu[pair], tau[pair], study)
-        ends = (leak > _COUNTED) & (tau[:, None, None] > 0)
-        ends[cut] = False  # these sums go on beyond the ends: nothing is left out
-        pair, study, side = _find(ends)
-        beyond = leak[pair, study, side] * tables.beyond(mu[pair], tau[pair], study, side)
-        leak[pair, study, side] = np.minimum(beyond, _MOST_LEAK)
-        return Sums(log_likelihood=log_l, leak=leak, total=log_l.sum(axis=-1))
+            theta = np.broadcast_to(mu[direct], (len(data.y), int(direct.sum())))
+            sums.log_l[direct], sums.done[direct] = likelihood.log_g(data, theta).T, True
+        counts = hasattr(data, "events_treated")
+        if self.bends_slowly and not self.tables.halved and not (check and counts):
+            sums.share(lopsided=self._lopsided, counts=counts)
+        sums.take_parabolas()
+        sums.take_graded()
+        if getattr(likelihood, "falls_as_a_power", False):
+            sums.take_far()
+        sums.take_the_rest(bounded=getattr(data, "last_ends", None) is not None)
+        sums.count_beyond_ends()
+        return Sums(log_likelihood=sums.log_l, leak=sums.leak, total=sums.log_l.sum(axis=-1))
 
     def sum_own(self, mu: FloatArray, tau: FloatArray, study: IndexArray) -> Logs:
         """Log L_i of one study for each pair (pair,), and its leak (pair, 2).
@@ -235,7 +181,7 @@ class StudyIntegral:
         """
         out, leak = np.empty(len(mu)), np.empty((len(mu), 2))
         narrow = find_own_coarseness(self.tables, mu, tau, study) > RESOLVED
-        tiny = narrow & (tau < 0.05 * self.tables.scale[study])
+        tiny = narrow & (tau < TINY * self.tables.scale[study])
         for where, summed in (
             (~narrow, sum_all_nodes),
             (narrow & ~tiny, partial(sum_about_peak, rule=RULE)),
@@ -293,8 +239,3 @@ class StudyIntegral:
         of_tables[self._needs_no_table(tau)] = 0.0
         least = tables.error * len(tables.center) * bool(of_tables.any())
         return max(float(((moved + of_tables) * weight).max()), least)
-
-
-def _find(where: BoolArray) -> tuple[IndexArray, ...]:
-    """Give indices as `np.nonzero` does, which takes ten times as long where little is true."""
-    return np.unravel_index(np.flatnonzero(where), where.shape)

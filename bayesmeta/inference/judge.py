@@ -50,7 +50,9 @@ def judge_run(
     divergences, deep = (int(stats[k].sum()) for k in ("diverging", "reached_max_treedepth"))
     failures = []
     worst = int(np.argmax(rhat))  # nan counts as the largest, and as the smallest below
-    if not np.isfinite(rhat[worst]):
+    if values.shape[1] == 1:
+        failures.append("one chain cannot show that it has converged (no R-hat): give 2 or more")
+    elif not np.isfinite(rhat[worst]):
         failures.append(f"the chains of {names[worst]} are stuck or not finite (no R-hat)")
     elif rhat[worst] > RHAT_LIMIT:
         failures.append(f"R-hat {rhat[worst]:.3f} of {names[worst]} is above {RHAT_LIMIT}")

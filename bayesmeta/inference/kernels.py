@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from bayesmeta.inference.plane import Plane, Surface
+from bayesmeta.inference.plane import Plane
 from bayesmeta.inference.spread import Mixed, count_nodes, log_t_rule
+from bayesmeta.inference.surface import Surface
 from bayesmeta.random_effects import StudentRandomEffects
 from bayesmeta.scales import FloatArray
 

@@ -1,7 +1,7 @@
 """Distributions of an increasing function of a parameter, as a marginal of their own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike
 from bayesmeta.errors import AccuracyError
 from bayesmeta.inference.marginals import Empirical, Marginal
 from bayesmeta.inference.quantiles import (
+    FARTHEST,
     IntervalKind,
     as_points,
     find_interval,
     solve_about_normal,
 )
 from bayesmeta.inference.shown import Shown
+from bayesmeta.once import Taken, once
 from bayesmeta.scales import FloatArray
 
 type Curve = Callable[[FloatArray], FloatArray]
@@ -50,22 +52,28 @@ class Mapped(Shown):
     slope: Curve
     weights: FloatArray
     has_moments: bool = True
+    _taken: Taken = field(default_factory=Taken, init=False)
 
-    def _moment(self, power: int, center: float) -> FloatArray:
+    @property
+    @once
+    def _moments(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and SD: quantiles of the base, which take their time, lie behind them."""
         if not self.has_moments:
-            return np.asarray(np.nan)
+            return np.asarray(np.nan), np.asarray(np.nan)
         x, w = expectation_rule(self.base)
-        return np.asarray(w @ ((self.forward(x) - center) ** power @ self.weights))
+        values = self.forward(x)
+        mean = w @ (values @ self.weights)
+        return np.asarray(mean), np.sqrt(w @ ((values - mean) ** 2 @ self.weights))
 
     @property
     def mean(self) -> FloatArray:
         """Mean; nan where it is not given."""
-        return self._moment(1, 0.0)
+        return self._moments[0]
 
     @property
     def sd(self) -> FloatArray:
         """Standard deviation; nan where it is not given."""
-        return np.sqrt(self._moment(2, float(self.mean)))
+        return self._moments[1]
 
     def _shares(self, value: FloatArray, share: Curve, at_low: float, at_high: float) -> FloatArray:
         """Average what `share` gives at the X behind each value, over the nodes."""
@@ -105,13 +113,20 @@ class Mapped(Shown):
             return as_points(
                 lambda p: self.forward(self.base.quantile(p.reshape(-1)))[:, 0].reshape(p.shape), p
             )
-        ends = self.forward(self.base.quantile(np.array([0.0, 1.0])))
+        (low, high), ends = self._ends
 
         def cdf_and_pdf(value: FloatArray) -> tuple[FloatArray, FloatArray]:
             flat = value.reshape(-1)
             return self.cdf(flat).reshape(value.shape), self.pdf(flat).reshape(value.shape)
 
-        return solve_about_normal(self, cdf_and_pdf, ends[0].min(), ends[1].max(), p)
+        return solve_about_normal(self, cdf_and_pdf, low, high, p, ends=ends)
+
+    @property
+    @once
+    def _ends(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
+        """Values that all quantiles lie between, and the ends of the support."""
+        found = (self.forward(self.base.quantile(p)) for p in (FARTHEST, [0.0, 1.0]))
+        return tuple((values[0].min(), values[1].max()) for values in found)
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (2,)."""

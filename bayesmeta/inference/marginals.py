@@ -17,6 +17,8 @@ from bayesmeta.inference.quantiles import (
     IntervalKind,
     as_points,
     find_interval,
+    outermost,
+    require_interval,
     solve_about_normal,
 )
 from bayesmeta.inference.shown import Shown
@@ -49,7 +51,7 @@ class Marginal(Protocol):
         ...
 
     def quantile(self, p: ArrayLike) -> FloatArray:
-        """Value with probability p below it."""
+        """Value with probability p below it; at 0 and 1 the ends of the support."""
         ...
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
@@ -95,7 +97,8 @@ class NormalMixture(Shown):
         away = np.asarray(x, dtype=float)[..., None] - self.means[..., None, :]
         with np.errstate(divide="ignore", invalid="ignore"):
             out: FloatArray = away / self.sds[..., None, :]
-        return np.where(np.isnan(out), np.inf, out)  # at a known value: P(X <= value) = 1
+        known = (away == 0) & (self.sds[..., None, :] == 0)
+        return np.where(known, np.inf, out)  # at a known value: P(X <= value) = 1
 
     def _mix(self, component: FloatArray) -> FloatArray:
         out: FloatArray = (component * self.weights[..., None, :]).sum(axis=-1)
@@ -114,13 +117,24 @@ class NormalMixture(Shown):
         return as_points(lambda x: self._mix(self._density(self._z(x))), x)
 
     def _density(self, z: FloatArray) -> FloatArray:
-        out: FloatArray = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds[..., None, :])
+        with np.errstate(divide="ignore", invalid="ignore"):  # nan of a known value, which has none
+            out: FloatArray = np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds[..., None, :])
         return out
+
+    @property
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """Points beyond which the density is 0 in floating point numbers."""
+        reach = 39.0 * self.sds
+        return (self.means - reach).min(axis=-1), (self.means + reach).max(axis=-1)
 
     def quantile(self, p: ArrayLike, *, close: float = CLOSE) -> FloatArray:
         """Value with probability p below it; `close` as for `solve_quantile`."""
-        reach = 39.0 * self.sds
-        low, high = (self.means - reach).min(axis=-1), (self.means + reach).max(axis=-1)
+        low, high = self.reach
+        spreads = self.sds > 0
+        ends = (
+            np.where(spreads, -np.inf, self.means).min(axis=-1),
+            np.where(spreads, np.inf, self.means).max(axis=-1),
+        )
         known = bool((self.sds == 0).any())
         means, weights = self.means[..., None, :], self.weights[..., None, :]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -136,7 +150,7 @@ class NormalMixture(Shown):
             z *= -0.5
             return below, np.vecdot(np.exp(z, out=z), heights)
 
-        return solve_about_normal(self, cdf_and_pdf, low, high, p, close=close)
+        return solve_about_normal(self, cdf_and_pdf, low, high, p, ends=ends, close=close)
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""
@@ -174,12 +188,15 @@ class StudentMixture:
         heights = self.weights / self.scales * np.exp(log_peak)
         return as_points(lambda x: (1 + self._z(x) ** 2 / self.df) ** -half @ heights, x)
 
-    def quantile(self, p: ArrayLike) -> FloatArray:
-        """Value that less than 1e-15 lies beyond, for p = 0 and 1; nan between them."""
+    @property
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """Points that less than 1e-15 lies beyond."""
         reach = stdtrit(self.df, 1 - 1e-15) * self.scales
-        ends = float((self.means - reach).min()), float((self.means + reach).max())
-        p = np.asarray(p, dtype=float)
-        return np.where(p <= 0, ends[0], np.where(p >= 1, ends[1], np.nan))
+        return (self.means - reach).min(axis=-1), (self.means + reach).max(axis=-1)
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Infinite ends: this part is asked for its ends only."""
+        return as_points(lambda p: np.where(p < 0.5, -np.inf, np.inf), p)
 
 
 class Part(Protocol):
@@ -198,7 +215,12 @@ class Part(Protocol):
         ...
 
     def quantile(self, p: ArrayLike) -> FloatArray:
-        """Give points between which the part lies, at p = 0 and 1."""
+        """Give the ends of the part's support, at p = 0 and 1."""
+        ...
+
+    @property
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """Finite points between which the part lies, but for rounding."""
         ...
 
 
@@ -224,14 +246,13 @@ class Mixture(Shown):
 
     def quantile(self, p: ArrayLike) -> FloatArray:
         """Value with probability p below it."""
-        ends = [part.quantile([0.0, 1.0]) for part in self.parts]
-        low = np.stack([end[..., 0] for end in ends]).min(axis=0)
-        high = np.stack([end[..., 1] for end in ends]).max(axis=0)
+        low, high = outermost([np.stack(part.reach, axis=-1) for part in self.parts])
+        ends = outermost([part.quantile([0.0, 1.0]) for part in self.parts])
 
         def cdf_and_pdf(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             return self.cdf(x), self.pdf(x)
 
-        return solve_about_normal(self, cdf_and_pdf, low, high, p)
+        return solve_about_normal(self, cdf_and_pdf, low, high, p, ends=ends)
 
     def interval(self, level: float = 0.95, kind: IntervalKind = "eti") -> FloatArray:
         """Equal-tailed or shortest interval, (..., 2)."""
@@ -326,7 +347,10 @@ class Empirical(Shown):
         return upper, lower
 
     def quantile(self, p: ArrayLike) -> FloatArray:
-        """Quantile of the draws (linear interpolation)."""
+        """Quantile of the draws (linear interpolation); at 0 and 1 the smallest and largest draw.
+
+        Draws do not reach the ends of the posterior's support.
+        """
         return as_points(
             lambda p: (
                 np.moveaxis(np.quantile(self.draws, p.reshape(-1), axis=-1), 0, -1)
@@ -340,6 +364,7 @@ class Empirical(Shown):
         """Equal-tailed or shortest interval, (..., 2)."""
         if kind == "eti":
             return find_interval(self, level, kind)
+        require_interval(level, kind)
         ordered = np.sort(self.draws, axis=-1)
         inside = int(np.ceil(level * ordered.shape[-1]))
         low, high = ordered[..., : -inside or None], ordered[..., inside:]

@@ -14,7 +14,9 @@ have likelihoods that vanish at both ends, so that the likelihood falls as tau^-
 - E exp(mu) is finite where it is so under the effect prior, the likelihood being bounded; with a
   slower effect prior, and the normal likelihood, if power > 2, or power = 2 and rate > 1/(2n).
 
-Everything else is refused. Where the mean exists it is the ratio of two evidences, that of the
+Under unrelated effects mu is normal, and E exp(mu) has a closed form. Everything else is refused,
+and so are the posteriors of published rows, whose evidence under other priors is not to be had.
+Where the mean exists it is the ratio of two evidences, that of the
 model whose priors are multiplied by exp(mu) and exp(tau^2/2) over that of the model itself.
 """
 
@@ -42,7 +44,7 @@ from bayesmeta.priors import (
     Prior,
     Truncated,
 )
-from bayesmeta.random_effects import NormalRandomEffects
+from bayesmeta.random_effects import NormalRandomEffects, UnrelatedEffects
 from bayesmeta.scales import FloatArray
 
 type Effect = Literal["mu", "theta_new"]
@@ -163,7 +165,7 @@ def natural_mean(posterior: Posterior, parameter: Effect = "mu") -> NaturalMean:
     ------
     MomentError
         The mean does not exist under these priors, or has not been shown to; the module's text
-        has the rule.
+        has the rule. Or it is a mean ratio of a published row, which is not given.
 
     Examples
     --------
@@ -178,7 +180,13 @@ def natural_mean(posterior: Posterior, parameter: Effect = "mu") -> NaturalMean:
     if of not in ("mu", "theta_new"):
         raise ModelError(f'Averages are given of "mu" and "theta_new", not of {of!r}')
     marginal, scale = posterior.marginals[of], posterior.bound.measure.scale
-    if scale.name == "log":
+    unrelated = isinstance(posterior.bound.model.random_effects, UnrelatedEffects)
+    if posterior.engine == "published" and scale.name == "log":
+        raise MomentError(
+            f"The mean {posterior.bound.measure.name} is not given for a published row, whose "
+            "evidence under other priors is not to be had. Report the median and quantiles"
+        )
+    if scale.name == "log" and not (unrelated and of == "mu"):
         require_mean_exponential(posterior.bound, of)
     elif scale.name == "identity" and not np.isfinite(marginal.mean):
         raise MomentError(f"The mean of {of} does not exist: its posterior falls too slowly")
@@ -186,6 +194,9 @@ def natural_mean(posterior: Posterior, parameter: Effect = "mu") -> NaturalMean:
     if isinstance(marginal, Empirical):
         draws = getattr(posterior.joint.draw(0, np.random.default_rng(0)), of)
         mean, error = _sample_mean(scale.to_natural(draws))
+    elif scale.name == "log" and unrelated:  # mu has no prior of its own, and is normal
+        mean = math.exp(float(marginal.mean) + 0.5 * float(marginal.sd) ** 2)
+        error = mean * _own_error(posterior)
     elif scale.name == "log":
         mean, error = _evidence_ratio(posterior, of)
     elif scale.name == "identity":

@@ -14,6 +14,7 @@ from bayesmeta.inference.marginals import Marginal
 from bayesmeta.inference.probability import (
     Equivalence,
     UnitScale,
+    probability_below_zero,
     probability_between,
     to_analysis,
 )
@@ -184,7 +185,8 @@ class Posterior:
         Returns
         -------
         DataFrame
-            Index `parameter`; columns mean, sd, median, low, high, p_below_zero.
+            Index `parameter`; columns mean, sd, median, low, high, p_below_zero; nan where the
+            model has no such parameter, as tau of unrelated effects.
         """
         rows = {}
         for name, marginal in self.marginals.items():
@@ -195,7 +197,7 @@ class Posterior:
                 "median": float(marginal.quantile(0.5)),
                 "low": float(low),
                 "high": float(high),
-                "p_below_zero": float(marginal.cdf(0.0)) if name != "tau" else 0.0,
+                "p_below_zero": probability_below_zero(marginal),
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
 
@@ -286,7 +288,18 @@ class Posterior:
     def equivalence(
         self, low: float, high: float, *, scale: UnitScale, parameter: str = "mu"
     ) -> Equivalence:
-        """Probabilities below, inside and above a region of practical equivalence."""
+        """Probabilities below, inside and above a region of practical equivalence.
+
+        Raises
+        ------
+        ModelError
+            The parameter is not one of `marginals`, or the bounds are no region of it.
+        """
+        if parameter not in self.marginals:
+            raise ModelError(
+                f"Unknown parameter {parameter!r}. Known: {', '.join(self.marginals)}; for the "
+                'studies\' own effects, probability("theta", low, high, scale=...)'
+            )
         parts = ((-np.inf, low), (low, high), (high, np.inf))
         below, inside, above = (
             float(self.probability(parameter, *part, scale=scale)) for part in parts
@@ -326,8 +339,12 @@ class Posterior:
         Raises
         ------
         ModelError
-            Another measure, or a baseline that is no risk.
+            Another measure or parameter, or a baseline that is no risk.
         """
+        if parameter not in ("mu", "theta_new"):
+            raise ModelError(
+                f'Absolute risks are given for "mu" and "theta_new", not for {parameter!r}'
+            )
         return find_absolute_risk(
             self.bound.measure, self.marginals[parameter], baseline, baseline_on
         )
@@ -349,7 +366,15 @@ class Posterior:
         DataTree
             Groups posterior, log_likelihood (log L_i(mu, tau), theta_i integrated out), log_prior,
             prior, observed_data, and sample_stats for NUTS. Dims chain, draw, study.
+
+        Raises
+        ------
+        ModelError
+            `draws` is no number of draws.
         """
         from bayesmeta.inference.tree import build_tree
+
+        if not isinstance(draws, int | np.integer) or draws < 1:
+            raise ModelError(f"draws = {draws!r} cannot be given. Give a whole number from 1 on")
 
         return build_tree(self, draws, rng)

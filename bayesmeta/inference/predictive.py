@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayesmeta.inference.kernels import Kernel, Rule, spacing
-from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.rough import take_rows
+from bayesmeta.inference.surface import Surface
 from bayesmeta.inference.tables import BoolArray
 from bayesmeta.random_effects import TruncatedRandomEffects
 from bayesmeta.scales import FloatArray

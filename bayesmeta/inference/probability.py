@@ -65,6 +65,19 @@ def to_analysis(
     return a, b
 
 
+def probability_below_zero(marginal: Marginal) -> float:
+    """P(X < 0), not of 0 itself; nan of what a model does not have.
+
+    Examples
+    --------
+    >>> from bayesmeta.inference.marginals import NormalMixture
+    >>> known = NormalMixture(means=np.zeros(1), sds=np.zeros(1), weights=np.ones(1))
+    >>> probability_below_zero(known), float(known.cdf(0.0))
+    (0.0, 1.0)
+    """
+    return float(marginal.cdf(np.nextafter(0.0, -1.0)))
+
+
 def probability_between(marginal: Marginal, low: float, high: float) -> FloatArray:
     """P(low < X <= high), from the tail that keeps its digits."""
     lower = marginal.cdf(high) - marginal.cdf(low)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import expit, logit, wrightomega
+from scipy.special import wrightomega
 
 from bayesmeta.errors import AccuracyError
+from bayesmeta.inference.bounds import rebound, unbound
 from bayesmeta.scales import FloatArray
 
 DROP = 36.0  # log units below its maximum at which an integrand is cut: e^-36 = 2e-16
@@ -40,7 +41,7 @@ class SupportMap:
         if np.isinf(self.high):
             out: FloatArray = self.low + self.unit * np.exp(v - np.exp(-v))
         else:
-            out = self.low + (self.high - self.low) * expit(2 * np.sinh(v))
+            out = rebound(np.sinh(v), (self.low, self.high))
         return out
 
     def log_slope(self, v: FloatArray) -> FloatArray:
@@ -63,8 +64,8 @@ class SupportMap:
                 v = inner + wrightomega(-inner)
                 out: FloatArray = np.where(np.isfinite(z), v, z)
             else:
-                share = (np.clip(x, self.low, self.high) - self.low) / (self.high - self.low)
-                out = np.arcsinh(logit(share) / 2)
+                out = np.arcsinh(unbound(x, (self.low, self.high)))
+                out = np.where(x > self.low, np.where(x < self.high, out, np.inf), -np.inf)
         return out
 
     @property

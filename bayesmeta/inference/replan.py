@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayesmeta.inference.plane import DROP, LEAST_TAU, LINE_DROP, Plane, Surface
+from bayesmeta.inference.plane import DROP, LEAST_TAU, LINE_DROP, Plane, lay_maps
 from bayesmeta.inference.propriety import TailOrder
 from bayesmeta.inference.quadrature import SinhMap
-from bayesmeta.inference.rough import move_rows
 from bayesmeta.inference.small_tau import like_first
+from bayesmeta.inference.surface import Surface
+from bayesmeta.model import BoundModel
 from bayesmeta.scales import FloatArray
 
 _EDGE = 25.5  # log units below its maximum that the plane must have fallen at the ends of mu
@@ -22,9 +23,14 @@ def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> P
     The posterior is cut by `deeper` log units further below its maximum than usual.
     """
     plane, log_mass = surface.plane, surface.log_mass
-    tilt = tails.highest_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None]
     height = log_mass - log_mass.max()
+    tilts = []
     if plane.of_tau is not None:
+        tilts.append(tails.highest_moment * np.log(np.maximum(plane.tau, 1e-300))[:, None])
+    if np.isfinite(tails.of_mu) and tails.has_moment(2, of_mu=True):  # long tails
+        away = np.abs(plane.mu - (surface.mass * plane.mu).sum())
+        tilts.append(2 * np.log(np.maximum(away, 1e-300)))
+    for tilt in tilts:
         tilted = log_mass + tilt
         height = np.maximum(height, tilted - tilted.max())
     x_low, x_high = plane.x_low, plane.x_high
@@ -54,7 +60,9 @@ def move_ranges(surface: Surface, tails: TailOrder, *, deeper: float = 0.0) -> P
     moved = replace(plane, x_low=x_low, x_high=x_high)
     if same_v:
         return moved
-    return _move_line(moved, *_keep_lattice(plane, float(v_low[0]), float(v_high[0])))
+    return _move_line(
+        moved, surface.integral.bound, *_keep_lattice(plane, float(v_low[0]), float(v_high[0]))
+    )
 
 
 def _keep_lattice(plane: Plane, v_low: float, v_high: float) -> tuple[float, float, int]:
@@ -134,18 +142,25 @@ def fit_range(
     return new_low, new_high
 
 
-def _move_line(plane: Plane, v_low: float, v_high: float, n_tau: int) -> Plane:
-    """Lay the same plane on another line of tau; its lines of mu are interpolated."""
+def _move_line(plane: Plane, bound: BoundModel, v_low: float, v_high: float, n_tau: int) -> Plane:
+    """Lay the same plane on another line of tau; the ends of its lines of mu are interpolated."""
     v = np.linspace(v_low, v_high, n_tau)
     x_low, x_high = (np.interp(v, plane.v, edge) for edge in (plane.x_low, plane.x_high))
-    of_mu = None if plane.of_mu is None else move_rows(plane.of_mu, plane.v, v)
+    assert plane.of_tau is not None
+    of_mu = lay_maps(bound, plane.of_tau.point(v))
     return replace(
         plane, v_low=v_low, v_high=v_high, n_tau=n_tau, x_low=x_low, x_high=x_high, of_mu=of_mu
     )
 
 
 def refine(
-    plane: Plane, in_tau: float, in_mu: float, *, wanted: float, least: float = 1.25
+    plane: Plane,
+    bound: BoundModel,
+    in_tau: float,
+    in_mu: float,
+    *,
+    wanted: float,
+    least: float = 1.25,
 ) -> Plane:
     """Narrow the spacings of tau and of mu where their errors are above what is wanted.
 
@@ -160,7 +175,7 @@ def refine(
         plane = replace(plane, n_mu=1 + 2 * round(grow_mu * plane.n_mu / 2))
     if grow_tau > 1 and plane.of_tau is not None:
         n_tau = 1 + 2 * round(grow_tau * plane.n_tau / 2)
-        plane = _move_line(plane, plane.v_low, plane.v_high, n_tau)
+        plane = _move_line(plane, bound, plane.v_low, plane.v_high, n_tau)
     return plane
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmeta.inference.peaks import RESOLVED, find_peak, normal_width
-from bayesmeta.inference.sums import UNDERFLOW
+from bayesmeta.inference.sums import TINY, UNDERFLOW
 from bayesmeta.inference.tables import BoolArray, IndexArray, Tables
 from bayesmeta.scales import FloatArray
 
@@ -201,7 +201,7 @@ def _cost_alone(tables: Tables, tau: FloatArray, width: FloatArray, *, check: bo
     every = tables.log_g.shape[1] / (1 if check else 2)
     return np.where(
         tables.spacing_at(tables.center, np.arange(len(scale))) > RESOLVED * width,
-        np.where(tau[:, None] < 0.05 * scale, _ABOUT_MU, _ABOUT_PEAK),
+        np.where(tau[:, None] < TINY * scale, _ABOUT_MU, _ABOUT_PEAK),
         every + _LOOK,
     )
 

@@ -139,15 +139,28 @@ class SincDensity(Shown):
         """Value with probability p below it; `close` as for `solve_quantile`."""
         if self.masses.shape[-2] == 1:  # one component: solve on the line, where it is smooth
             return as_points(lambda p: self._quantile_on_line(p, close), p)
-        values = self._values()
-        low, high = values.min(axis=(-2, -1)), values.max(axis=(-2, -1))
+        low, high = self.reach
 
         def cdf_and_pdf(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             steps = self._line(x)
             density = self._density_at(steps) * self._steps_per_unit(x)
             return self._cdf_at(steps).sum(axis=-2), density.sum(axis=-2)
 
-        return solve_about_normal(self, cdf_and_pdf, low, high, p, close=close)
+        return solve_about_normal(self, cdf_and_pdf, low, high, p, ends=self._support, close=close)
+
+    @property
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """First and last node."""
+        values = self._values()
+        return values.min(axis=(-2, -1)), values.max(axis=(-2, -1))
+
+    @property
+    def _support(self) -> tuple[FloatArray, FloatArray]:
+        """Where the ends of the line are."""
+        line = np.broadcast_to([-np.inf, np.inf], (*self.start.shape, 2))
+        ends = self.coordinate.point(line)
+        ends = ends if self.shift is None else ends + self.shift[..., None]
+        return ends[..., 0].min(axis=-1), ends[..., 1].max(axis=-1)
 
     def _quantile_on_line(self, p: FloatArray, close: float) -> FloatArray:
         def cdf_and_pdf(steps: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -19,7 +19,7 @@ from scipy.special import expit, gammaln, logsumexp, roots_jacobi
 from bayesmeta.errors import NotExactError
 from bayesmeta.inference.integrate import StudyIntegral, Sums
 from bayesmeta.inference.quadrature import find_range
-from bayesmeta.inference.tables import BoolArray, IndexArray
+from bayesmeta.inference.tables import DEEP, BoolArray, IndexArray
 from bayesmeta.likelihoods import NormalData
 from bayesmeta.model import BoundModel
 from bayesmeta.random_effects import (
@@ -85,7 +85,7 @@ def build_integral(bound: BoundModel, mu: FloatArray, tau: FloatArray) -> "Study
     """
     form = bound.model.random_effects
     if isinstance(form, NormalRandomEffects | TruncatedRandomEffects):
-        return StudyIntegral.build(bound, mu, tau)
+        return StudyIntegral.build(bound, mu, tau, counted=DEEP)
     if not isinstance(form, StudentRandomEffects | OutlierRandomEffects):
         raise NotExactError(
             f"The grid engine does not offer {form} effects. They are exact under the normal "

@@ -17,7 +17,6 @@ from bayesmeta.inference.crowded import CrowdedMap
 from bayesmeta.inference.kernels import study_kernels
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.inference.peaks import find_peak
-from bayesmeta.inference.plane import Surface
 from bayesmeta.inference.predictive import ROWS, Predictive
 from bayesmeta.inference.propriety import find_tail_order
 from bayesmeta.inference.quadrature import SinhMap, SupportMap, find_range, nyquist
@@ -25,6 +24,7 @@ from bayesmeta.inference.quantiles import IntervalKind
 from bayesmeta.inference.rough import NEAR_EFFECT, MuMap, crowd_at_break
 from bayesmeta.inference.sinc import SincDensity
 from bayesmeta.inference.spread import Mixed
+from bayesmeta.inference.surface import Surface
 from bayesmeta.inference.tables import BoolArray
 from bayesmeta.inference.threads import on_one_blas_thread
 from bayesmeta.model import BoundModel

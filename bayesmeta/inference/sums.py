@@ -13,6 +13,7 @@ from bayesmeta.scales import FloatArray
 
 UNDERFLOW = 1e-200  # sums below it are taken again relative to their largest term
 _PARABOLIC, _SLIGHT = 3e-4, 3e-3  # see `sum_quadratic`
+TINY = 0.05  # of a standard error: a tau below it takes the sums about mu where nodes are too few
 CHUNK = 1 << 15  # products (pair, study, node) held at once: 256 kB, within the cache
 
 type Rule = tuple[FloatArray, FloatArray]

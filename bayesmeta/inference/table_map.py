@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
+from bayesmeta.inference.bounds import find_room, rebound, unbound
 from bayesmeta.inference.crowded import CrowdedMap
 from bayesmeta.scales import FloatArray
 
@@ -26,24 +26,6 @@ def find_break(data: Any) -> tuple[float, NDArray[np.bool_]] | None:
         return None
     rough = getattr(data, "rough", None)
     return breaks[0], np.ones(len(data.y), dtype=bool) if rough is None else rough
-
-
-def unbound(theta: FloatArray, domain: tuple[float, float] | None) -> FloatArray:
-    """From theta to the whole line: artanh of its place between bounds, if there are any."""
-    if domain is None:
-        return theta
-    below, above = _room(theta, domain)
-    out: FloatArray = 0.5 * (np.log(below) - np.log(above))
-    return out
-
-
-def rebound(u: FloatArray, domain: tuple[float, float] | None) -> FloatArray:
-    """Undo `unbound`."""
-    if domain is None:
-        return u
-    low, high = domain
-    out: FloatArray = low + (high - low) * expit(2 * u)
-    return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +71,7 @@ class PlainMap:
         second = -first * first * q / (TABLE_BEND * cosh)
         if self.domain is None:
             return first, second
-        below, above = _room(theta, self.domain)
+        below, above = find_room(theta, self.domain)
         rise, bend = 0.5 * (1 / below + 1 / above), 0.5 * (1 / above**2 - 1 / below**2)
         return first * rise, second * rise**2 + first * bend
 
@@ -118,7 +100,7 @@ class TableMap:
         domain, found = getattr(data, "domain", None), find_break(data)
         origin, unit = data.y, data.se
         if domain is not None:
-            below, above = _room(origin, domain)
+            below, above = find_room(origin, domain)
             origin = unbound(origin, domain)
             unit = np.minimum(unit * 0.5 * (1 / below + 1 / above), _FINE)
         plain = PlainMap(origin=origin, unit=unit, domain=domain)
@@ -156,10 +138,3 @@ class TableMap:
         distance = np.hypot(away, self.near)
         by_crowd = self.crowd / distance
         return first + by_crowd, second - by_crowd * away / distance**2
-
-
-def _room(theta: FloatArray, domain: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
-    """Distances of theta from the bounds, never less than rounding leaves of them."""
-    low, high = domain
-    least_below, least_above = (max(abs(bound) * 1e-16, 1e-100) for bound in domain)
-    return np.maximum(theta - low, least_below), np.maximum(high - theta, least_above)

@@ -21,6 +21,7 @@ _FINEST = 10  # times that the step may be reduced by the factor 0.7
 _ERROR = 3e-9  # largest error of the splines, summed over studies
 _ROUNDED = 4 * float(np.finfo(float).eps)  # of log g, relative to itself
 _ROUNDING, _SPIKE = 5e-9, 3e-8  # accepted of rounding: over all studies, and at one node
+DEEP = 32.0  # log units below the top of log g from which hardly any integrand has a share
 
 type IndexArray = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 type BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
@@ -47,6 +48,8 @@ class Tables:
     error, allowed : float
         Largest error of the spline between the nodes, over 1 plus the fall of log g from its top,
         and the largest that was allowed.
+    counted : float
+        Fall to which the table was made so exact; further down `errors` say how wrong it is.
     errors, falls : (study, node // 2)
         Error of the spline between every second node and the next such one, and how far log g is
         below its top there.
@@ -67,6 +70,7 @@ class Tables:
     allowed: float
     errors: FloatArray
     falls: FloatArray
+    counted: float
     halved: int = 0
 
     @property
@@ -205,12 +209,13 @@ def tabulate(
     high: FloatArray,
     *,
     allowed: float | None = None,
+    counted: float = math.inf,
     halved: int = 0,
 ) -> Tables:
     """Tabulate log g between theta = low and high (study,), or the bounds of the measure.
 
-    `allowed` is the error of one table's spline; a larger one is met with fewer nodes. The usual
-    step is halved `halved` times.
+    `allowed` is the error of one table's spline, where log g is no more than `counted` below its
+    top; a larger one is met with fewer nodes. The usual step is halved `halved` times.
 
     Raises
     ------
@@ -221,7 +226,9 @@ def tabulate(
     first, last = lines.line(low), lines.line(high)
     allowed = allowed or _ERROR / len(bound.studies)
     ends = getattr(bound.data, "ends", None)
-    return _tabulate(bound, lines, first, last, ends, allowed=allowed, halved=halved)
+    return _tabulate(
+        bound, lines, first, last, ends, allowed=allowed, counted=counted, halved=halved
+    )
 
 
 def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
@@ -232,7 +239,14 @@ def extend(bound: BoundModel, tables: Tables, short: BoolArray) -> Tables:
     last = np.where(short[:, 1], last + more, last)
     ends = getattr(bound.data, "last_ends", getattr(bound.data, "ends", None))
     return _tabulate(
-        bound, tables.lines, first, last, ends, allowed=tables.allowed, halved=tables.halved
+        bound,
+        tables.lines,
+        first,
+        last,
+        ends,
+        allowed=tables.allowed,
+        counted=tables.counted,
+        halved=tables.halved,
     )
 
 
@@ -244,6 +258,7 @@ def _tabulate(
     ends: FloatArray | None,
     *,
     allowed: float,
+    counted: float,
     halved: int,
 ) -> Tables:
     center, scale = bound.data.y, bound.data.se
@@ -265,10 +280,11 @@ def _tabulate(
         log_g = bound.model.likelihood.log_g(bound.data, theta)
         before = error
         taylor, errors, falls, noise = _interpolate(log_g)
-        error = float((errors / (1 + falls)).max())
+        error = float((errors / (1 + falls))[falls <= counted].max(initial=0.0))
         if error > 0.5 * before and noise < _ROUNDING and 100 * error < _SPIKE:
             # more nodes do not help: log g is rounded (counts of 1e6), at random
-            error, errors = noise / len(center), errors + noise
+            error = noise / len(center)  # of each study: they add up
+            errors = errors + error
             allowed = max(allowed, error)
         if error <= allowed:
             return Tables(
@@ -285,6 +301,7 @@ def _tabulate(
                 allowed=allowed,
                 errors=errors,
                 falls=falls,
+                counted=counted,
                 halved=halved,
             )
         step *= 0.7

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import ndtr
 
-from bayesmeta.inference.plane import Surface
+from bayesmeta.inference.surface import Surface
 from bayesmeta.scales import FloatArray
 
 _LOOKED_AT, _SDS_AWAY = 10, np.array([0.3, 1.0, 2.0])  # rows, and places in them

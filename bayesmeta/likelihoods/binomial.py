@@ -53,8 +53,8 @@ class BinomialLikelihood:
     Parameters
     ----------
     baseline : Prior
-        Proper prior of a study's level of risk, in log odds; ``normal(0, 10)`` is the documented
-        default.
+        Proper prior of a study's level of risk, in log odds; ``normal(0, 10)`` is that of the
+        command line.
     baseline_of : {"control", "average"}, optional
         Whose log odds that is. Not given: "control" for OR, the field's convention, and "average"
         for RR and RD, which have no other.
@@ -133,13 +133,8 @@ class BinomialLikelihood:
         def log_integrand(level: FloatArray, pair: IndexArray) -> FloatArray:
             i = pair[:, None]
             treated, control = self._log_odds(data, theta[i], level)
-            out = softplus(control)
-            out *= -n_c[i]
-            other = softplus(treated)
-            other *= n_t[i]
-            out -= other
-            out += r_c[i] * control
-            out += r_t[i] * treated
+            out = _log_odds_likelihood(r_t[i], n_t[i], treated)
+            out += _log_odds_likelihood(r_c[i], n_c[i], control)
             out += self.baseline.logpdf(level)
             return out
 
@@ -243,6 +238,15 @@ class BinomialLikelihood:
                 dims="study",
                 **risk,
             )
+
+
+def _log_odds_likelihood(r: FloatArray, n: FloatArray, log_odds: FloatArray) -> FloatArray:
+    """Log of p^r (1 - p)^(n - r) of one arm; 0 far out where the arm agrees with a risk of 1."""
+    out = r * log_odds
+    unless = softplus(log_odds)
+    unless *= n
+    out -= unless
+    return out
 
 
 def _slopes(data: BinomialData, phi: FloatArray) -> tuple[FloatArray, FloatArray]:

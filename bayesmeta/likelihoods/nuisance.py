@@ -19,6 +19,7 @@ _HALVING = 3e-8  # accepted change of the log integral when the step is halved; 
 _CHUNK = 768  # integrands summed at once: 126 kB for the first rule, within the cache
 _SEARCH = 8192  # integrands whose peaks are looked for at once, about
 _SPARSE = 4  # neighbours of which one is looked for, where they are alike
+_RUN = 50  # share of a run of alike integrands in which all must have settled: a fiftieth
 _NEAR, _FALLEN = 3.0, 33.0  # log units that those between may change nearby, must fall at the ends
 
 
@@ -124,7 +125,7 @@ def _integrate(
         out: FloatArray = 0.5 * np.vecdot(f, grown)
         return out
 
-    total = np.empty(len(start))
+    total, within = np.empty(len(start)), 1 + alike // _RUN
     for begin in range(0, len(start), _CHUNK):
         todo, steps = everything[begin : begin + _CHUNK], _FIRST
         total[todo] = sum_nodes(todo, steps, np.arange(_FIRST + 1.0))
@@ -139,12 +140,19 @@ def _integrate(
             total[todo] += more
             steps *= 2
             settled = (moved < _HALVING) & (steps >= least[todo])
-            alone = settled.copy()  # the change may pass through 0, which neighbours do elsewhere
-            settled[1:] &= alone[:-1]
-            settled[:-1] &= alone[1:]
+            settled &= _is_settled_around(settled, within)
             total[todo[settled]] *= ((left + right) / steps)[todo[settled]]
             todo = todo[~settled]
     out: FloatArray = top + np.log(total * scale)
+    return out
+
+
+def _is_settled_around(settled: BoolArray, within: int) -> BoolArray:
+    """Whether the neighbours (pair,) have settled too: a change may pass through 0 by chance."""
+    unsettled = np.concatenate([[0], np.cumsum(~settled)])
+    index = np.arange(len(settled))
+    first, last = np.maximum(index - within, 0), np.minimum(index + within + 1, len(settled))
+    out: BoolArray = unsettled[first] == unsettled[last]
     return out
 
 

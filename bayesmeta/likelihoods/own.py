@@ -151,6 +151,14 @@ class OwnLikelihood:
     )
 
     def __post_init__(self) -> None:
+        if not isinstance(self.curves, Mapping):
+            raise ModelError(
+                "The log likelihoods must be given by study, as in "
+                'OwnLikelihood({"Adams": lambda theta: ...}), not as a '
+                f"{type(self.curves).__name__}"
+            )
+        if np.ndim(self.breaks) != 1:
+            raise ModelError(f"breaks = {self.breaks!r} must be a sequence, such as (0.0,)")
         breaks = tuple(sorted({float(b) for b in self.breaks}))
         if not np.isfinite(breaks).all():
             raise ModelError(f"breaks = {self.breaks} must be finite numbers")
@@ -184,7 +192,7 @@ class OwnLikelihood:
         Raises
         ------
         ModelError
-            A column is missing, or a table is not usable.
+            A column or the study of a row is missing, or a table is not usable.
         """
         missing = [name for name in ("study", "theta", "log_g") if name not in frame.columns]
         if missing:
@@ -192,6 +200,9 @@ class OwnLikelihood:
                 f"The table lacks {', '.join(missing)}. It must have the columns study, theta and "
                 "log_g, one row for each node"
             )
+        nameless = [str(i) for i in frame.index[frame["study"].isna()]]
+        if nameless:
+            raise ModelError(f"No study is named in row {', '.join(nameless)}. Fill it in")
         tables = {
             str(study): (rows["theta"].to_numpy(), rows["log_g"].to_numpy())
             for study, rows in frame.groupby("study", sort=False)

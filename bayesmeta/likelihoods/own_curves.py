@@ -18,6 +18,7 @@ _FUNCTION_ERROR = 1e-6  # of the spline through a function, which NUTS takes
 _DEEP = 60.0  # log units below its largest value at which that spline ends
 _FAR = 1e6  # standard errors from the peak at which a function is asked where it goes
 _VANISHED = 12.0  # log units that it must have fallen to tend to 0: t with 1 df falls by 27
+_RISES = 1.0  # log units over the last factor of 10 by which it must not rise there
 _POWER = 1e3  # orders above which it falls faster than any power
 
 
@@ -70,6 +71,12 @@ class Curve:
                 "log(1 + exp(theta)), logpdf for log(pdf))"
             )
         return out
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of one study and one function, or of equal tables."""
+        if not isinstance(other, Curve):
+            return NotImplemented
+        return self.study == other.study and self.log_g == other.log_g
 
     def spline(self, breaks: tuple[float, ...]) -> Spline:
         """Give the table's spline, or one through the function.
@@ -161,7 +168,7 @@ def from_function(study: str, log_g: LogG) -> Curve:
     Raises
     ------
     ModelError
-        It fails, or is not finite anywhere, or flat.
+        It fails, or is not finite anywhere, or flat, or rises without end.
     """
     wide = np.geomspace(1e-4, 1e6, 121)
     grid = np.concatenate([-wide[::-1], [0.0], wide])
@@ -171,8 +178,9 @@ def from_function(study: str, log_g: LogG) -> Curve:
 
     values = quiet(grid)
     if not np.isfinite(values.max()):
+        found = "nan" if np.isnan(_ask(study, log_g, grid)).all() else values.max()
         raise ModelError(
-            f"The log likelihood of {study} is {values.max()} wherever it was looked for. It must "
+            f"The log likelihood of {study} is {found} wherever it was looked for. It must "
             "be finite: work in logarithms throughout, such as with logpdf"
         )
     zoomed = grid
@@ -183,6 +191,12 @@ def from_function(study: str, log_g: LogG) -> Curve:
             break
         zoomed = np.linspace(*ends, 33)
     peak = zoomed[int(quiet(zoomed).argmax())]
+    if abs(peak) == wide[-1] and np.ptp(quiet(np.array([0.1 * peak, peak]))) > _RISES:
+        raise ModelError(
+            f"The log likelihood of {study} still rises at theta = {peak:g}, so that no effect is "
+            "the likeliest. Is its sign right? It must fall, or level off, on both sides; if its "
+            "peak is farther out, give theta in a larger unit"
+        )
     y, se = _locate(study, quiet, np.unique(np.append(grid, peak)))
     sides = [_far_end(quiet, y, se, side) for side in (-1, 1)]
     return Curve(
@@ -198,12 +212,15 @@ def from_function(study: str, log_g: LogG) -> Curve:
 def _ask(study: str, log_g: LogG, theta: FloatArray) -> FloatArray:
     try:
         with np.errstate(all="ignore"):
-            out = np.asarray(log_g(theta), dtype=np.float64)
+            given = np.asarray(log_g(theta))
+            out = given.astype(np.float64) if not np.iscomplexobj(given) else None
     except Exception as error:
         raise ModelError(
             f"The log likelihood of {study} failed at theta from {theta.min():g} to "
             f"{theta.max():g}: {type(error).__name__}: {error}"
         ) from error
+    if out is None:
+        raise ModelError(f"The log likelihood of {study} is complex. It must be a real number")
     if out.shape != theta.shape:
         raise ModelError(
             f"The log likelihood of {study} gives shape {out.shape} for theta of shape "

@@ -73,7 +73,7 @@ class PoissonLikelihood:
     ----------
     baseline : Prior
         Proper prior of a study's control log rate, per unit of the table's person-time;
-        ``normal(0, 10)`` is the documented default. Changing the unit of time by a factor f moves
+        ``normal(0, 10)`` is that of the command line. Changing the unit of time by a factor f moves
         the log rates by log f against it: under so wide a prior that hardly shows, but where a
         control arm has no event the prior decides how small its rate may be. Give the person-time
         in a unit in which rates are neither very small nor very large, or move the prior along.

@@ -47,6 +47,12 @@ class Spline:
         out: FloatArray = value + (u - inside) * slope
         return out
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both go through the same points."""
+        if not isinstance(other, Spline):
+            return NotImplemented
+        return np.array_equal(self.nodes, other.nodes) and np.array_equal(self.taylor, other.taylor)
+
     @property
     def middles(self) -> tuple[FloatArray, FloatArray]:
         """Middles and half widths of the intervals, (interval,) each."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from bayesmeta.checks.crosscheck import CheckedModel, CrossCheck
+from bayesmeta.checks.crosscheck import CrossCheck
+from bayesmeta.checks.verdicts import CheckedModel
 from bayesmeta.digits import choose_decimals, show
 from bayesmeta.errors import ModelError
 from bayesmeta.frequentist import PooledEstimate, pool

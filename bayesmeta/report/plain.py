@@ -12,6 +12,7 @@ from bayesmeta.errors import BayesmetaError
 from bayesmeta.frequentist import PooledEstimate, Reference
 from bayesmeta.inference.marginals import Marginal
 from bayesmeta.inference.posterior import Accuracy, Diagnostics, Posterior
+from bayesmeta.inference.probability import probability_below_zero
 
 _OF_PROBLEM = ("row", "column", "study", "value", "what", "fix")
 
@@ -51,7 +52,7 @@ def posterior_as_data(
         "parameters": [
             {"name": name}
             | _marginal_as_data(marginal, level)[0]
-            | {"p_below_zero": 0.0 if name == "tau" else _finite(marginal.cdf(0.0))}
+            | {"p_below_zero": _finite(probability_below_zero(marginal))}
             for name, marginal in posterior.marginals.items()
         ],
         "studies": [

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 from tolerances import EXACT
 
 import bayesmeta as bm
+from bayesmeta.inference.average import NAMES
 from bayesmeta.inference.blend import Blend, WithAtom
 from bayesmeta.inference.marginals import NormalMixture
 from bayesmeta.random_effects import UnrelatedEffects
@@ -268,3 +269,14 @@ def test_a_density_is_0_beyond_a_prior_that_ends_and_probabilities_go_on():
     low, high = average.tau.interval(0.9, "hdi")
     assert_allclose(low, 0.0, atol=1e-300)
     assert_allclose(average.tau.cdf(high), 0.9, rtol=1e-8)
+
+
+@pytest.mark.parametrize("prior", [[0.25] * 4, 3, dict.fromkeys(NAMES, "a")])
+def test_prior_probabilities_of_another_kind_are_refused(prior):
+    with pytest.raises(bm.ModelError, match="Give a positive number for each of common_null"):
+        bm.average(NORMAL, BCG, prior=prior)
+
+
+def test_an_inclusion_factor_is_of_the_effect_or_the_heterogeneity():
+    with pytest.raises(bm.ModelError, match='\'tau\' is neither "effect" nor "heterogeneity"'):
+        bm.average(NORMAL, BCG).inclusion("tau")

@@ -1,5 +1,7 @@
 """Probabilities, I2, absolute risks and averages that follow from a posterior."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import HALF, WIDE, binomial_model, estimates, normal_model
@@ -11,7 +13,8 @@ from scipy.stats import norm
 from tolerances import CLOSED, EXACT
 
 import bayesmeta as bm
-from bayesmeta.inference.absolute_risk import express_number_needed
+from bayesmeta.effects import get_measure
+from bayesmeta.inference.absolute_risk import express_number_needed, find_absolute_risk
 from bayesmeta.inference.heterogeneity_share import typical_variance
 
 BCG = bm.load("bcg")
@@ -193,6 +196,37 @@ def test_the_mean_difference_over_a_baseline_is_a_double_integral(post):
     assert_allclose(found.mean, want, rtol=EXACT)
 
 
+def test_quantiles_of_a_risk_ask_the_effect_for_its_own_only_once(post):
+    """The moments that the search begins with, and the range, were worked out for each call."""
+
+    class Counted:
+        cdf, sf, pdf = post.mu.cdf, post.mu.sf, post.mu.pdf
+        asked = 0
+
+        def quantile(self, p):
+            self.asked += 1
+            return post.mu.quantile(p)
+
+    base = Counted()
+    found = find_absolute_risk(get_measure("OR"), base, bm.Uniform(0.1, 0.4), "risk").difference
+    found.quantile([0.1, 0.5])
+    first = base.asked
+    found.interval(0.9, "hdi")
+    assert_allclose(found.cdf(found.quantile(0.3)), 0.3, rtol=1e-9)
+    assert base.asked == first
+
+
+@pytest.mark.parametrize("baseline", [0.2, bm.Uniform(0.1, 0.4)])
+def test_the_shortest_interval_of_a_risk_has_the_same_density_at_both_ends(post, baseline):
+    found = post.absolute_risk(baseline)
+    for marginal in (found.risk, found.difference):
+        ends = marginal.interval(0.9, "hdi")
+        assert_allclose(*marginal.pdf(ends), rtol=1e-7)
+        assert_allclose(np.diff(marginal.cdf(ends)), 0.9, rtol=1e-9)
+        equal = marginal.interval(0.9)
+        assert np.diff(ends) < np.diff(equal)
+
+
 def test_a_risk_ratio_that_leaves_the_risks_says_so():
     found = fit(measure="RR").absolute_risk(0.6, parameter="theta_new")
     beyond = fit(measure="RR").theta_new.sf(-np.log(0.6))
@@ -288,6 +322,15 @@ def test_an_average_ratio_of_binomial_data_is_the_integral_too():
     assert_allclose(bm.natural_mean(post).mean, average_ratio(post.mu), rtol=1e-7)
 
 
+@pytest.mark.parametrize("effect", [bm.Normal(0, 0.5), bm.Flat()], ids=["normal", "flat"])
+def test_an_average_ratio_of_unrelated_effects_is_the_integral_too(effect):
+    model = replace(normal_model(effect, bm.Fixed(0), "OR"), random_effects=bm.UnrelatedEffects())
+    post = bm.fit(model, BCG)
+    assert_allclose(bm.natural_mean(post).mean, average_ratio(post.mu), rtol=1e-7)
+    with pytest.raises(bm.MomentError, match="unrelated"):
+        bm.natural_mean(post, "theta_new")
+
+
 def test_an_average_at_the_border_of_existence_agrees_with_its_closed_integrand():
     """half_normal(1): exp(tau^2/2) and the prior cancel, and the likelihood makes it finite."""
     post = fit(heterogeneity=bm.HalfNormal(1))
@@ -341,3 +384,32 @@ def test_differences_and_bounded_scales_always_have_their_averages():
     post = bm.fit(normal_model(bm.Normal(0, 2), bm.HalfNormal(1), "PLO"), three)
     want = quad(lambda x: expit(x) * float(post.theta_new.pdf(x)), -20, 20, points=[0], limit=300)
     assert_allclose(bm.natural_mean(post, "theta_new").mean, want[0], rtol=1e-7)
+
+
+@pytest.mark.parametrize("baseline", ["0.2", None, [0.1, 0.2], np.array([0.1, 0.2])])
+def test_a_baseline_that_is_no_number_is_refused(post, baseline):
+    with pytest.raises(bm.ModelError, match="is no risk"):
+        post.absolute_risk(baseline)
+
+
+@pytest.mark.parametrize("parameter", ["tau", "theta", "nonsense"])
+def test_absolute_risks_are_of_effects_only(post, parameter):
+    with pytest.raises(bm.ModelError, match=f'"mu" and "theta_new", not for {parameter!r}'):
+        post.absolute_risk(0.2, parameter=parameter)
+
+
+def test_a_number_needed_has_a_level_below_1(post):
+    with pytest.raises(bm.ModelError, match=r"Write 0\.95"):
+        post.absolute_risk(0.2).number_needed(better="lower", level=95)
+
+
+@pytest.mark.parametrize("parameter", ["theta", "nonsense"])
+def test_a_region_of_equivalence_is_of_one_parameter(post, parameter):
+    with pytest.raises(bm.ModelError, match=r"Known: mu, tau, theta_new; for the studies'"):
+        post.equivalence(0.9, 1.1, scale="natural", parameter=parameter)
+
+
+@pytest.mark.parametrize("draws", [0, -4, 2.5, "100"])
+def test_draws_are_a_number_of_draws(post, draws):
+    with pytest.raises(bm.ModelError, match=r"draws = .* Give a whole number from 1 on"):
+        post.to_datatree(draws)

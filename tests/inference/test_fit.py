@@ -1,13 +1,15 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from inference.fits import log_or_model
 
-from bayesmeta.errors import ModelError
+from bayesmeta.errors import AccuracyError, ModelError
 from bayesmeta.inference.fit import fit, supported_engines
 from bayesmeta.priors import Cauchy
-from bayesmeta.studies import load
+from bayesmeta.studies import load, read_studies
+from benchmarks.random_problems import draw_problem
 
 
 def test_exact_takes_the_gaussian_engine_where_the_family_allows_it():
@@ -16,6 +18,26 @@ def test_exact_takes_the_gaussian_engine_where_the_family_allows_it():
 
 def test_exact_takes_the_grid_for_the_binomial_likelihood():
     assert fit(log_or_model("binomial"), load("bcg")).engine == "grid"
+
+
+def test_exact_takes_the_other_engine_where_the_first_does_not_meet_its_tolerance():
+    model, studies = draw_problem("normal", 52)  # standard errors from 4e-6 to 2
+    with pytest.raises(AccuracyError, match="still moves"):
+        fit(model, studies, engine="gaussian")
+    posterior = fit(model, studies)
+    assert posterior.engine == "grid"
+    assert posterior.accuracy.ok
+
+
+def test_of_correlated_studies_it_is_told_what_the_engine_that_takes_them_says():
+    frame = pd.DataFrame({
+        "study": ["A", "B", "C"], "ai": [4, 9, 3], "n1i": [40, 45, 30], "ci": [8, 8, 6],
+        "n2i": [42, 42, 31], "shared_control": ["one", "one", None],
+    })  # fmt: skip
+    studies = read_studies(frame, shared="covariance")
+    assert fit(log_or_model("normal"), studies).engine == "gaussian"
+    with pytest.raises(AccuracyError, match="nodes of tau"):
+        fit(log_or_model("normal"), studies, tol=1e-18)
 
 
 def test_an_engine_can_be_named():
@@ -48,6 +70,12 @@ def test_nuts_must_be_given_a_seed():
 def test_nuts_options_are_refused_by_exact_engines(engine):
     with pytest.raises(ModelError, match=f'draws, rng cannot be given to engine="{engine}"'):
         fit(log_or_model("normal"), load("bcg"), engine=engine, draws=100, rng=1)
+
+
+@pytest.mark.parametrize("tol", [0, -1e-8, float("nan"), float("inf"), "1e-6", None])
+def test_a_tolerance_that_is_no_error_is_refused(tol):
+    with pytest.raises(ModelError, match=r"tol = .* is no accepted error"):
+        fit(log_or_model("normal"), load("bcg"), tol=tol)
 
 
 def test_the_tolerance_is_refused_by_nuts():

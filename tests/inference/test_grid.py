@@ -12,9 +12,10 @@ from tolerances import EXACT
 import bayesmeta as bm
 from bayesmeta.errors import AccuracyError, ImproperPosteriorError, NotExactError
 from bayesmeta.inference.grid import fit_grid
-from bayesmeta.inference.plane import _match_rows, evaluate_plane, first_plane
+from bayesmeta.inference.plane import first_plane
 from bayesmeta.inference.propriety import find_tail_order
 from bayesmeta.inference.replan import _move_line
+from bayesmeta.inference.surface import _match_rows, evaluate_plane
 
 BCG = bm.load("bcg")
 
@@ -175,7 +176,7 @@ def test_rows_kept_by_a_moved_plane_are_those_that_would_be_summed():
     tails = find_tail_order(bound)
     first = evaluate_plane(bound, first_plane(bound, tails), tails)
     lower = first.plane.v_low - 4 * first.plane.v_step
-    longer = _move_line(first.plane, lower, first.plane.v_high, first.plane.n_tau + 4)
+    longer = _move_line(first.plane, bound, lower, first.plane.v_high, first.plane.n_tau + 4)
     moved = replace(longer, x_low=longer.x_low - 0.5 * (np.arange(longer.n_tau) == 20))
     row, same = _match_rows(moved, first.plane)
     assert_array_equal(np.flatnonzero(~same), [0, 1, 2, 3, 20])

@@ -68,6 +68,12 @@ def test_chains_that_are_all_stuck_at_one_value_fail():
     assert not diagnostics.ok
 
 
+def test_one_chain_shows_no_convergence_and_fails_as_that():
+    chains, stats = ({name: rows[:1] for name, rows in part.items()} for part in healthy_run())
+    (failure,) = failures_of(chains, stats)
+    assert failure == "one chain cannot show that it has converged (no R-hat): give 2 or more"
+
+
 def test_chains_that_are_stuck_at_different_values_fail():
     chains, stats = healthy_run()
     chains["tau"] = np.repeat(np.arange(4.0)[:, None], 1000, axis=1)

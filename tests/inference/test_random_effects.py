@@ -16,6 +16,7 @@ from bayesmeta.random_effects import (
     UnrelatedEffects,
     parse_random_effects,
 )
+from bayesmeta.report.plain import posterior_as_data
 
 BCG = bm.load("bcg")
 NORMAL, TABLES = bm.NormalLikelihood(), bm.BinomialLikelihood(BASELINE)
@@ -232,7 +233,28 @@ def test_the_tree_of_unrelated_effects_says_what_it_leaves_out():
     assert "unrelated" in tree.attrs["log_likelihood"]
 
 
-@pytest.mark.parametrize("text", ["normal", "t(4)", "outliers(2)", "outliers(2, 0.1)"])
+def test_unrelated_effects_have_no_probability_of_tau_and_no_i2():
+    post = bm.fit(model(UnrelatedEffects(), effect=bm.Flat(), tau=bm.Fixed(0)), BCG)
+    assert np.isnan(post.parameter_table().loc["tau", "p_below_zero"])
+    told = posterior_as_data(post, level=0.95, notes=(), version="0")["parameters"]
+    assert [one["p_below_zero"] for one in told if one["name"] != "mu"] == [None, None]
+    with pytest.raises(ModelError, match=r"unrelated effects, which have no tau"):
+        post.i2()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "normal",
+        "t(4)",
+        "t(4.123456789)",
+        "outliers(2)",
+        "outliers(2, 0.1)",
+        "outliers(1.23456789, 0.0123456789)",
+        "normal, cut to (-1, 1)",
+        "normal, cut to (1e-07, 0.5)",
+    ],
+)
 def test_forms_are_read_back_from_their_text(text):
     form = parse_random_effects(text)
     assert str(form) == text
@@ -254,6 +276,7 @@ def test_forms_are_read_back_from_their_text(text):
         ("outliers(0)", "must be positive"),
         ("outliers(2, 1.5)", "from 0 to 1"),
         ("t(", "Unknown form"),
+        ("normal, cut to (-1, 1-)", "Unknown form"),
     ],
 )
 def test_forms_that_cannot_be_read_say_why(text, said):
@@ -310,3 +333,19 @@ def test_exact_and_sampled_forms_agree(form, likelihood, table):
     if form is OUTLIERS:
         difference = exact.outlier_probability - sampled.outlier_probability
         assert np.abs(difference).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "told"),
+    [
+        (StudentRandomEffects, ["4"], r"t\('4'\) cannot be used"),
+        (StudentRandomEffects, [0.5], r"t\(0.5\) cannot be used"),
+        (OutlierRandomEffects, ["2"], r"outliers\('2'\) cannot be used"),
+        (OutlierRandomEffects, [-1], r"outliers\(-1\) cannot be used"),
+        (OutlierRandomEffects, [2, "0.1"], "A share of '0.1' outlying studies is impossible"),
+        (OutlierRandomEffects, [2, np.nan], "A share of nan outlying studies is impossible"),
+    ],
+)
+def test_numbers_that_are_none_of_a_form_are_refused(kind, numbers, told):
+    with pytest.raises(ModelError, match=told):
+        kind(*numbers)

@@ -174,7 +174,11 @@ def test_all_problems_of_tables_are_told_at_once():
     [
         (lambda _: 0.0, r"gives shape \(\) for theta of shape"),
         (lambda t: 1 / 0 * t, "failed at theta from .* ZeroDivisionError"),
-        (lambda t: np.full(t.shape, np.nan), "is -inf wherever it was looked for"),
+        (lambda t: np.full(t.shape, np.nan), "is nan wherever it was looked for"),
+        (lambda t: np.full(t.shape, -np.inf), "is -inf wherever it was looked for"),
+        (lambda t: t**2, r"still rises at theta = -1e\+06.*Is its sign right"),
+        (lambda t: -t, r"still rises at theta = -1e\+06"),
+        (lambda t: -(t**2) + 1j, "is complex"),
         (lambda t: np.zeros(t.shape), "says next to nothing about theta"),
         (lambda t: np.where(t > 0.2, np.nan, -(t**2)), "A is nan at theta = .*work in logarithms"),
     ],
@@ -194,6 +198,33 @@ def test_a_study_without_a_likelihood_is_refused():
         bm.OwnLikelihood({})
 
 
+def test_log_likelihoods_are_given_by_study_and_breaks_as_a_sequence():
+    for wrong in ([normal_log_g(0)], normal_log_g(0)):
+        with pytest.raises(ModelError, match="must be given by study"):
+            bm.OwnLikelihood(wrong)
+    with pytest.raises(ModelError, match=r"breaks = 0\.0 must be a sequence, such as \(0\.0,\)"):
+        bm.OwnLikelihood({"A": normal_log_g(0)}, breaks=0.0)
+
+
+def long_tables(log_g):
+    return tables(log_g, np.linspace(-12, 12, 97))
+
+
+@pytest.mark.parametrize("given", [functions, long_tables])
+def test_own_likelihoods_have_bayes_factors_between_priors_of_the_same_curves(given):
+    def factor(curves):
+        null, wide = (fitted(bm.OwnLikelihood(c), effect=e) for c, e in zip(
+            curves, (bm.Fixed(0), WIDE), strict=True))  # fmt: skip
+        return bm.bayes_factor(null, wide).log
+
+    normal = [bm.fit(model(bm.NormalLikelihood(), effect=e), estimates())
+              for e in (bm.Fixed(0), WIDE)]  # fmt: skip
+    same = given(normal_log_g)
+    assert_allclose(factor([same, same]), bm.bayes_factor(*normal).log, rtol=EXACT)
+    with pytest.raises(ModelError, match="models of different data"):
+        factor([same, given(lambda i: lambda t: -0.5 * (t - Y[i]) ** 2)])
+
+
 def test_a_long_table_is_read():
     frame = pd.concat(
         pd.DataFrame({"study": label, "theta": theta, "log_g": log_g})
@@ -201,6 +232,9 @@ def test_a_long_table_is_read():
     )
     read = bm.OwnLikelihood.from_frame(frame).to_studies()
     assert_allclose(read.contrast().variance, SE**2, rtol=0.02)
+    frame = pd.concat([frame, pd.DataFrame({"study": [None], "theta": [0], "log_g": [0]}, [99])])
+    with pytest.raises(ModelError, match=r"No study is named in row 99\. Fill it in"):
+        bm.OwnLikelihood.from_frame(frame)
     with pytest.raises(ModelError, match="lacks log_g"):
         bm.OwnLikelihood.from_frame(frame.drop(columns="log_g"))
 

@@ -221,3 +221,11 @@ def test_the_log_likelihood_of_the_row_is_what_the_posterior_came_from():
     weight[[0, -1]] = 0.01
     evidence = math.log((np.exp(log_f) * weight[:, None]).sum() * 0.15)
     assert_allclose(posterior.log_marginal_likelihood, evidence, atol=1e-4)
+
+
+def test_the_mean_ratio_of_a_published_row_is_refused():
+    row = as_row("random", "5.13", ("0.75", "35.02"), k=2, q_p="0.07")
+    posterior = bm.from_published(row, as_model())
+    for parameter in ("mu", "theta_new"):
+        with pytest.raises(bm.MomentError, match="not given for a published row"):
+            bm.natural_mean(posterior, parameter)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.checks.bridge import Bridge, bridge
-from bayesmeta.checks.crosscheck import CrossCheck, Verdict
+from bayesmeta.checks.crosscheck import CrossCheck
+from bayesmeta.checks.verdicts import Verdict
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.frequentist.software import Software
 from bayesmeta.published.audit import Audit
