@@ -154,10 +154,10 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
     small = is_small(tau, bound.data.se)
     gap[small] = gap[small].min(initial=np.inf)
     x_low, x_high, n_mu = np.zeros(n_tau), np.zeros(n_tau), 1
-    of_mu = lay_maps(bound, tau)
+    center, scale = _about(bound, rough, tau)
+    of_mu = _map_rows(bound, tau, center, scale)
     low, high = bound.model.effect.support
     if of_mu is not None:
-        center, scale = _about(bound, tau)
         crowded = isinstance(of_mu, CrowdedMap)
         form = bound.model.random_effects
         of_t = isinstance(form, StudentRandomEffects) and form.df < _FEW
@@ -178,9 +178,15 @@ def first_plane(bound: BoundModel, tails: TailOrder) -> Plane:
 
 def lay_maps(bound: BoundModel, tau: FloatArray) -> MuMap | None:
     """Give the lines of mu of rows at tau (tau,), by a normal approximation; None: mu is known."""
+    return _map_rows(bound, tau, *_about(bound, _Rough.of(bound), tau))
+
+
+def _map_rows(
+    bound: BoundModel, tau: FloatArray, center: FloatArray, scale: FloatArray
+) -> MuMap | None:
+    """Give the lines of mu of rows at tau about centres and with scales, all (tau,)."""
     if isinstance(bound.model.effect, Fixed):
         return None
-    center, scale = _about(bound, tau)
     low, high = bound.model.effect.support
     plain = (
         SinhMap(center=center, scale=scale, bend=BEND)
@@ -190,13 +196,13 @@ def lay_maps(bound: BoundModel, tau: FloatArray) -> MuMap | None:
     return crowd_at_break(bound.data, plain, near_of_mu(tau, scale), scale) or plain
 
 
-def _about(bound: BoundModel, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _about(bound: BoundModel, rough: _Rough, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and SD of mu for rows at tau (tau,), about; those of small tau share them.
 
     So they share their nodes of mu: see `sum_rows`.
     """
     small = is_small(tau, bound.data.se)
-    return _Rough.of(bound).given(np.maximum(tau, tau[small].max(initial=0.0)))[:2]
+    return rough.given(np.maximum(tau, tau[small].max(initial=0.0)))[:2]
 
 
 def _lay_line(
