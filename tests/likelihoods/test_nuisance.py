@@ -1,6 +1,12 @@
+from unittest import mock
+
 import numpy as np
+import pandas as pd
 from numpy.testing import assert_allclose
 
+import bayesmeta as bm
+from bayesmeta.inference.table_map import TableMap
+from bayesmeta.likelihoods import nuisance
 from bayesmeta.likelihoods.nuisance import integrate_peak
 
 
@@ -33,3 +39,24 @@ def test_ranges_between_those_that_are_looked_for_reach_as_far_as_the_integrand(
 
     got = integrate_peak(log_f, peak, np.ones(len(width)), alike=len(width))
     assert_allclose(got, np.log(width * np.sqrt(2 * np.pi)), rtol=0, atol=1e-12)
+
+
+def test_a_run_of_neighbours_that_settle_by_chance_is_told_by_those_beyond_it():
+    """The plateau of a full against an empty arm, at risk ratios of e^80 and more.
+
+    Without the neighbours beyond the run log g is off by 1.5e-8 there.
+    """
+    frame = pd.DataFrame({"study": ["A"], "ai": [65], "n1i": [65], "ci": [0], "n2i": [32]})
+    likelihood = bm.BinomialLikelihood(bm.Normal(0, 10))
+    model = bm.Model(
+        measure="RR", likelihood=likelihood, effect=bm.Normal(0, 1), heterogeneity=bm.HalfNormal(1)
+    )
+    data = model.bind(bm.read_studies(frame)).data
+    lines = TableMap.of(data)
+    ends = lines.line(np.array([-10.75, 536.28]))
+    theta = lines.point(np.linspace(ends[0], ends[1], 1095))[None]
+    far = theta[0] > 80
+    got = likelihood.log_g(data, theta)[0, far]
+    with mock.patch.object(nuisance, "_FIRST", 1280):
+        want = likelihood.log_g(data, theta[:, far])[0]
+    assert_allclose(got, want, rtol=0, atol=1e-9)
