@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Real
 from typing import Literal, TypedDict, Unpack
 
@@ -21,6 +22,7 @@ type Engine = Literal["exact", "gaussian", "grid", "nuts"]
 
 EXACT: dict[str, Callable[..., Posterior]] = {"gaussian": fit_gaussian, "grid": fit_grid}
 TOL = 1e-8
+_SECOND = "by the {engine} engine, as the first one did not meet the tolerance for these data"
 
 
 class NutsOptions(TypedDict, total=False):
@@ -116,7 +118,10 @@ def fit(
     for name in supported_engines(model):
         try:
             if name in EXACT:
-                return EXACT[name](bound, tol=tol)
+                posterior = EXACT[name](bound, tol=tol)
+                if refusal is None:
+                    return posterior
+                return replace(posterior, notes=(*posterior.notes, _SECOND.format(engine=name)))
         except AccuracyError as error:  # the next one has other nodes
             refusal = refusal or error
         except NotExactError:  # of these data

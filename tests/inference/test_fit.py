@@ -27,6 +27,7 @@ def test_exact_takes_the_other_engine_where_the_first_does_not_meet_its_toleranc
     posterior = fit(model, studies)
     assert posterior.engine == "grid"
     assert posterior.accuracy.ok
+    assert "by the grid engine, as the first one did not" in posterior.notes[-1]
 
 
 def test_of_correlated_studies_it_is_told_what_the_engine_that_takes_them_says():
